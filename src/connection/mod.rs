@@ -1,0 +1,119 @@
+//! Ways to get an agent running on a host. A connection is nothing more than that: what
+//! comes back is the same [`AgentClient`] whichever way was taken.
+
+use std::io::{BufReader, BufWriter};
+use std::process::{Child, ChildStdin, ChildStdout};
+
+use serde_json::Value;
+
+use crate::agent::protocol::{self, Frame, Reply, Request};
+use crate::modules::{Error, HostKind, Mode, Outcome};
+
+/// A way to reach one host.
+pub trait Connection: Send {
+    /// Starts an agent there and greets it.
+    fn start(&self) -> Result<AgentClient, Unreachable>;
+}
+
+/// The host, or the agent on it, cannot be talked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreachable(pub String);
+
+/// Why a call brought nothing back.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CallError {
+    /// The agent answered that it did not work.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// There was no answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+}
+
+/// The controller's end of a running agent.
+#[derive(Debug)]
+pub struct AgentClient {
+    child: Child,
+    input: BufWriter<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    next: u64,
+}
+
+impl AgentClient {
+    /// Takes over a child whose standard input and output are an agent's, and greets it.
+    pub fn greet(mut child: Child, kind: HostKind) -> Result<Self, Unreachable> {
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Unreachable("the agent was started without pipes".into()));
+        };
+        let mut agent =
+            Self { child, input: BufWriter::new(input), output: BufReader::new(output), next: 0 };
+        let hello = Request::Hello {
+            version: protocol::VERSION,
+            build: env!("CARGO_PKG_VERSION").into(),
+            kind,
+        };
+        match agent.call(&hello) {
+            Ok(Reply::Hello) => Ok(agent),
+            Ok(other) => Err(Unreachable(format!("the agent did not greet back: {other:?}"))),
+            Err(error) => Err(Unreachable(error.to_string())),
+        }
+    }
+
+    /// Runs one module.
+    pub fn run(
+        &mut self,
+        module: &str,
+        arguments: Value,
+        mode: Mode,
+    ) -> Result<Outcome, CallError> {
+        match self.call(&Request::Run { module: module.into(), arguments, mode })? {
+            Reply::Outcome(outcome) => Ok(outcome),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks what the machine is.
+    pub fn facts(&mut self) -> Result<Value, CallError> {
+        self.value(&Request::Facts)
+    }
+
+    /// Looks at the cluster from that host.
+    pub fn probe(&mut self, probe: Value) -> Result<Value, CallError> {
+        self.value(&Request::Probe(probe))
+    }
+
+    fn value(&mut self, request: &Request) -> Result<Value, CallError> {
+        match self.call(request)? {
+            Reply::Value(value) => Ok(value),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn call(&mut self, request: &Request) -> Result<Reply, CallError> {
+        self.next += 1;
+        let frame = Frame { id: self.next, body: request };
+        protocol::write(&mut self.input, &frame)
+            .map_err(|error| Unreachable(format!("failed to write to the agent: {error}")))?;
+        let reply = protocol::read::<Reply>(&mut self.output)
+            .map_err(|error| Unreachable(format!("failed to read from the agent: {error}")))?
+            .ok_or_else(|| Unreachable("the agent ended without an answer".into()))?;
+        match reply.body {
+            _ if reply.id != self.next => Err(unexpected(&reply.body)),
+            Reply::Failed(error) => Err(error.into()),
+            body => Ok(body),
+        }
+    }
+}
+
+impl Drop for AgentClient {
+    fn drop(&mut self) {
+        // Best effort: an agent that is already gone needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unexpected(reply: &Reply) -> CallError {
+    Unreachable(format!("the agent answered something else: {reply:?}")).into()
+}

@@ -1,0 +1,29 @@
+//! lvsmith turns an Ansible-like YAML playbook into a working Linux Virtual Server
+//! cluster, and proves in a lab of network namespaces that it works.
+//!
+//! The rooms, in the order data flows through them:
+//!
+//! - [`yaml`], [`playbook`], [`inventory`]: text to typed values, every node with its place;
+//! - [`template`]: the only room that knows Tera;
+//! - [`engine`]: plays x hosts x tasks;
+//! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
+//! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
+//! - [`netlink`]: IPVS over generic netlink; links, addresses and routes over rtnetlink;
+//! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
+//! - [`report`]: what people and programs are told;
+//! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
+
+pub mod agent;
+pub mod cli;
+pub mod connection;
+pub mod diagnostic;
+pub mod engine;
+pub mod inventory;
+pub mod lab;
+pub mod modules;
+pub mod netlink;
+pub mod playbook;
+pub mod report;
+pub mod template;
+pub mod vm;
+pub mod yaml;

@@ -1,0 +1,7 @@
+//! The `lvsmith` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lvsmith::cli::run()
+}

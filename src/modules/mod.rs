@@ -1,0 +1,249 @@
+//! What an agent can do. This file is the table: adding a module is one file and one line.
+//!
+//! A [`Resource`] describes a state and is driven here, always in the same way: observe,
+//! diff, apply, observe again. An [`Action`] runs, and says whether it changed anything.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::Diagnostic;
+use crate::yaml::Node;
+
+mod host;
+
+pub use host::{Host, HostKind};
+
+/// A state that a task declares.
+pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// What was found on the host, apart from what is declared.
+    type Observed: Serialize + fmt::Debug;
+    /// One step from what is to what should be; `Display` is what a plan shows of it.
+    type Change: Serialize + fmt::Display + fmt::Debug;
+
+    /// Reads the state. Changes nothing.
+    fn observe(&self, host: &mut Host) -> Result<Self::Observed, Error>;
+
+    /// Lists what differs, in the order in which it must be done. Pure.
+    fn diff(&self, observed: &Self::Observed) -> Vec<Self::Change>;
+
+    /// Does one of the changes.
+    fn apply(&self, host: &mut Host, change: &Self::Change) -> Result<(), Error>;
+
+    /// Shows a file's text before and after, where the state is a file's text.
+    fn preview(&self, _observed: &Self::Observed) -> Option<TextDiff> {
+        None
+    }
+
+    /// Facts that `register` hands to later tasks, besides `changed`.
+    fn report(&self, _observed: &Self::Observed) -> Map<String, Value> {
+        Map::new()
+    }
+}
+
+/// Something that runs, rather than a state that holds.
+pub trait Action: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Runs it; in check mode it must change nothing, and may answer [`Outcome::skipped`].
+    fn run(&self, host: &mut Host, mode: Mode) -> Result<Outcome, Error>;
+}
+
+/// How a module is to run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mode {
+    /// Change nothing, say what would change.
+    pub check: bool,
+    /// Send texts before and after along.
+    pub diff: bool,
+}
+
+/// A text before and after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextDiff {
+    /// What it is the text of, usually a path.
+    pub name: String,
+    /// Empty when there was none.
+    pub before: String,
+    /// Empty when there will be none.
+    pub after: String,
+}
+
+/// What became of a task on a host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Whether the host is not what it was.
+    pub changed: bool,
+    /// Set when nothing was done, with the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// One line for each change, as a plan shows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// A text before and after, when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<TextDiff>,
+    /// What `register` keeps besides, such as `stdout` and `rc`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub result: Map<String, Value>,
+}
+
+impl Outcome {
+    /// Nothing was done, because.
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self { skipped: Some(reason.into()), ..Self::default() }
+    }
+}
+
+/// Why a module failed: what happened, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// Lower case, no final period, values in backticks; causes follow after a colon.
+    pub message: String,
+    /// What to do, where that is known.
+    pub hint: Option<String>,
+    /// What `register` keeps of a failure, such as `stdout` and `rc`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub result: Map<String, Value>,
+}
+
+impl Error {
+    /// Starts an error without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, result: Map::new() }
+    }
+
+    /// Says what failed and keeps the cause's words and, where it is known, its remedy.
+    pub fn io(what: impl fmt::Display, cause: &std::io::Error) -> Self {
+        let error = Self::new(format!("{what}: {cause}"));
+        match cause.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                error.hint("run as root, set `become: true`, or try it in a lab")
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                error.hint("the filesystem is mounted read-only")
+            }
+            _ => error,
+        }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Where a module's effect happens.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// In the agent on the host.
+    Agent(fn(&mut Host, Value, Mode) -> Result<Outcome, Error>),
+    /// In the controller's engine, which knows it by name.
+    Controller,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct Module {
+    /// The name in YAML, of the file, and of the test case.
+    pub name: &'static str,
+    /// Other names it is known by: Ansible's fully qualified ones.
+    pub aliases: &'static [&'static str],
+    /// The arguments; its description is the module's rustdoc, example included.
+    pub schema: fn() -> Schema,
+    /// Decodes rendered arguments and hands them back in their canonical form.
+    pub decode: fn(&Node) -> Result<Value, Diagnostic>,
+    /// Where it runs.
+    pub place: Place,
+}
+
+impl Module {
+    const fn resource<R: Resource>(name: &'static str, aliases: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            aliases,
+            schema: schema::<R>,
+            decode: decode::<R>,
+            place: Place::Agent(drive::<R>),
+        }
+    }
+
+    const fn action<A: Action>(name: &'static str, aliases: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            aliases,
+            schema: schema::<A>,
+            decode: decode::<A>,
+            place: Place::Agent(act::<A>),
+        }
+    }
+
+    /// The names of the arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let schema = (self.schema)();
+        schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .map(|properties| properties.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+/// Every module, by name.
+pub static TABLE: &[Module] = &[];
+
+/// Finds a module by its name or one of its aliases.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Module> {
+    TABLE.iter().find(|module| module.name == name || module.aliases.contains(&name))
+}
+
+fn schema<T: JsonSchema>() -> Schema {
+    schemars::schema_for!(T)
+}
+
+fn decode<T: DeserializeOwned + Serialize>(node: &Node) -> Result<Value, Diagnostic> {
+    let typed: T = node.decode()?;
+    serde_json::to_value(&typed).map_err(|error| Diagnostic::new(error.to_string()).at(&node.span))
+}
+
+fn arguments<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| Error::new(format!("bad arguments: {error}")))
+}
+
+fn act<A: Action>(host: &mut Host, value: Value, mode: Mode) -> Result<Outcome, Error> {
+    arguments::<A>(value)?.run(host, mode)
+}
+
+/// Observe, diff, apply, observe again: a difference that is left is an error, not a success.
+fn drive<R: Resource>(host: &mut Host, value: Value, mode: Mode) -> Result<Outcome, Error> {
+    let resource: R = arguments(value)?;
+    let observed = resource.observe(host)?;
+    let changes = resource.diff(&observed);
+    let diff = if mode.diff && !changes.is_empty() { resource.preview(&observed) } else { None };
+    let mut result = resource.report(&observed);
+    if !mode.check && !changes.is_empty() {
+        for change in &changes {
+            resource.apply(host, change)?;
+        }
+        let now = resource.observe(host)?;
+        let left = resource.diff(&now);
+        if let Some(first) = left.first() {
+            return Err(Error::new(format!("applied, but read back it still differs: {first}"))
+                .hint("another program may own this state, or the kernel refused it silently"));
+        }
+        result = resource.report(&now);
+    }
+    Ok(Outcome {
+        changed: !changes.is_empty(),
+        changes: changes.iter().map(ToString::to_string).collect(),
+        diff,
+        result,
+        ..Outcome::default()
+    })
+}
