@@ -1,1 +1,4 @@
 //! To come.
+
+pub mod check;
+pub mod probe;
