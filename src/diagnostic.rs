@@ -196,10 +196,12 @@ impl std::error::Error for Diagnostics {}
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+        .filter(|candidate| {
+            let edits = strsim::damerau_levenshtein(name, candidate);
+            edits <= 1 + name.chars().count() / 5 && edits < candidate.chars().count()
+                || strsim::jaro_winkler(name, candidate) > 0.88
+        })
+        .min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
 }
 
 /// The lines that hold `start..end`, where they begin, and the number of the first.
