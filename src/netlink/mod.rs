@@ -3,7 +3,9 @@
 //! Everything here blocks, and works in the network namespace that the calling thread is in
 //! when a handle is made; a handle keeps that namespace however the thread moves on.
 
+mod mac;
 mod name;
 pub mod route;
 
+pub use mac::BadMacAddress;
 pub use name::{BadInterfaceName, InterfaceName, MacAddress};

@@ -11,9 +11,10 @@ use ipnet::Ipv4Net;
 use nix::net::if_::InterfaceFlags;
 use serde::{Deserialize, Serialize};
 
+use super::Seconds;
 use super::packet::{self, Interface, PacketSocket};
-use super::{Mac, Seconds};
 use crate::modules::Error;
+use crate::netlink::MacAddress;
 
 /// Who answers ARP for an address?
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub struct ArpAnswers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArpAnswer {
     /// The address it says to have.
-    pub mac: Mac,
+    pub mac: MacAddress,
     /// How often it did.
     pub count: u32,
 }
@@ -138,7 +139,7 @@ fn sender(interface: &Interface, address: Ipv4Addr) -> Ipv4Addr {
 }
 
 /// "Who has `target`? Tell `sender`", to everybody.
-fn request(mac: Mac, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+fn request(mac: MacAddress, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     let question = ArpEthIpv4Packet {
         operation: ArpOperation::REQUEST,
         sender_mac: mac.0,
@@ -155,12 +156,12 @@ fn request(mac: Mac, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
 }
 
 /// The Ethernet address that a frame says `address` is at, when it is such an answer.
-fn answer(frame: &[u8], address: Ipv4Addr) -> Option<Mac> {
+fn answer(frame: &[u8], address: Ipv4Addr) -> Option<MacAddress> {
     let packet = LaxSlicedPacket::from_ethernet(frame).ok()?;
     let Some(LaxNetSlice::Arp(arp)) = packet.net else { return None };
     let arp = arp.to_packet().try_eth_ipv4().ok()?;
     let answers = arp.operation == ArpOperation::REPLY && arp.sender_ipv4_addr() == address;
-    answers.then_some(Mac(arp.sender_mac))
+    answers.then_some(MacAddress(arp.sender_mac))
 }
 
 impl Arp {
@@ -201,12 +202,12 @@ mod tests {
 
     #[test]
     fn asks_in_the_bytes_that_go_over_the_wire() {
-        assert_eq!(request(Mac([2, 0, 0, 0, 0, 0x0a]), CLIENT, VIP), REQUEST);
+        assert_eq!(request(MacAddress([2, 0, 0, 0, 0, 0x0a]), CLIENT, VIP), REQUEST);
     }
 
     #[test]
     fn hears_replies_for_the_address_only() {
-        assert_eq!(answer(&reply(), VIP), Some(Mac([2, 0, 0, 0, 0, 90])));
+        assert_eq!(answer(&reply(), VIP), Some(MacAddress([2, 0, 0, 0, 0, 90])));
         assert_eq!(answer(&reply(), CLIENT), None);
         assert_eq!(answer(&REQUEST, CLIENT), None, "a request is not an answer");
     }
@@ -215,7 +216,7 @@ mod tests {
     fn hears_a_reply_padded_to_the_shortest_frame_and_none_that_is_cut() {
         let mut padded = reply();
         padded.resize(60, 0);
-        assert_eq!(answer(&padded, VIP), Some(Mac([2, 0, 0, 0, 0, 90])));
+        assert_eq!(answer(&padded, VIP), Some(MacAddress([2, 0, 0, 0, 0, 90])));
         for length in 0..42 {
             assert_eq!(answer(&reply()[..length], VIP), None, "cut at {length}");
         }

@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use serde::{Deserialize, Serialize};
 
-use super::Mac;
 use super::packet::{self, PacketSocket};
+use crate::netlink::MacAddress;
 
 /// How far the captured frames can be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub enum Coverage {
 /// A frame of a TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Segment {
-    ethernet_source: Mac,
+    ethernet_source: MacAddress,
     source: SocketAddr,
     destination: SocketAddr,
 }
@@ -47,7 +47,7 @@ impl Capture {
     }
 
     /// The senders, first seen first, of what came over one connection since the last call.
-    pub(super) fn replies(&mut self, peer: SocketAddr, local_port: u16) -> Vec<Mac> {
+    pub(super) fn replies(&mut self, peer: SocketAddr, local_port: u16) -> Vec<MacAddress> {
         self.drain();
         let mut senders = Vec::new();
         for segment in self.seen.drain(..) {
@@ -105,7 +105,7 @@ fn segment(frame: &[u8]) -> Option<Segment> {
     };
     let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
     Some(Segment {
-        ethernet_source: Mac(ethernet.source()),
+        ethernet_source: MacAddress(ethernet.source()),
         source: SocketAddr::new(source, tcp.source_port()),
         destination: SocketAddr::new(destination, tcp.destination_port()),
     })
@@ -117,8 +117,8 @@ mod tests {
 
     use super::*;
 
-    const SERVER: Mac = Mac([2, 0, 0, 0, 0, 93]);
-    const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 10]);
+    const SERVER: MacAddress = MacAddress([2, 0, 0, 0, 0, 93]);
+    const CLIENT: MacAddress = MacAddress([2, 0, 0, 0, 0, 10]);
 
     fn reply(payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::new();

@@ -12,8 +12,9 @@ use socket2::{Domain, Socket, Type};
 
 use super::capture::{Capture, Coverage};
 use super::response::{self, Broken, Response};
-use super::{Mac, Seconds, Url};
+use super::{Seconds, Url};
 use crate::modules::Error;
+use crate::netlink::MacAddress;
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
 const GIVE_UP: usize = 3;
@@ -66,7 +67,7 @@ pub struct Answer {
     /// How long it took.
     pub seconds: f64,
     /// The Ethernet sources of what came back over its connection, first seen first.
-    pub reply_macs: Vec<Mac>,
+    pub reply_macs: Vec<MacAddress>,
     /// What came back.
     pub outcome: Outcome,
 }

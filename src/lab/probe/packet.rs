@@ -17,8 +17,8 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Mac;
 use crate::modules::Error;
+use crate::netlink::MacAddress;
 
 /// Every EtherType, our own outgoing frames included: `ETH_P_ALL`.
 pub(super) const ALL: u16 = 0x0003;
@@ -47,9 +47,9 @@ pub(super) struct Interface {
 
 impl Interface {
     /// The Ethernet address, unless this is a tunnel or the like.
-    pub(super) fn mac(&self) -> Option<Mac> {
+    pub(super) fn mac(&self) -> Option<MacAddress> {
         let ethernet = ETHERNET.contains(&self.link.hatype()) && self.link.halen() == 6;
-        ethernet.then(|| self.link.addr().map(Mac)).flatten()
+        ethernet.then(|| self.link.addr().map(MacAddress)).flatten()
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     fn finds_the_loopback_interface_with_its_address() {
         let interfaces = interfaces().expect("every namespace has interfaces");
         let loopback = interfaces.iter().find(|one| one.name == "lo").expect("lo is always there");
-        assert_eq!(loopback.mac(), Some(Mac([0; 6])));
+        assert_eq!(loopback.mac(), Some(MacAddress([0; 6])));
         assert!(loopback.addresses.iter().all(|(_, prefix)| *prefix <= 128), "{loopback:?}");
     }
 }

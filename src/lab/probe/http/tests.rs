@@ -80,7 +80,7 @@ fn sees_who_replied_where_it_may_and_says_so_where_it_may_not() {
     let macs = &answers.requests[0].reply_macs;
     match answers.capture {
         // Frames on the loopback interface come from nobody.
-        Coverage::Complete | Coverage::Lossy(_) => assert_eq!(macs, &[Mac([0; 6])]),
+        Coverage::Complete | Coverage::Lossy(_) => assert_eq!(macs, &[MacAddress([0; 6])]),
         Coverage::Unavailable(reason) => {
             assert!(macs.is_empty() && reason.contains("CAP_NET_RAW"), "{reason}");
         }
