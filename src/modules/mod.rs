@@ -161,6 +161,12 @@ pub struct Module {
     pub place: Place,
 }
 
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({})", self.name)
+    }
+}
+
 impl Module {
     const fn resource<R: Resource>(name: &'static str, aliases: &'static [&'static str]) -> Self {
         Self {
@@ -180,6 +186,13 @@ impl Module {
             decode: decode::<A>,
             place: Place::Agent(act::<A>),
         }
+    }
+
+    /// Whether any name is an argument, as `set_fact` has it.
+    #[must_use]
+    pub fn takes_any_argument(&self) -> bool {
+        let schema = (self.schema)();
+        !matches!(schema.get("additionalProperties"), None | Some(Value::Bool(false)))
     }
 
     /// The names of the arguments.
