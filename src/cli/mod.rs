@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod agent;
 mod exit;
 
 pub use exit::Exit;
@@ -17,7 +18,11 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Does on this host what a controller asks for
+    #[command(hide = true)]
+    Agent,
+}
 
 /// Runs the program with the process's own arguments.
 #[must_use]
@@ -31,5 +36,7 @@ pub fn run() -> ExitCode {
             return exit.into();
         }
     };
-    match cli.command {}
+    match cli.command {
+        Command::Agent => agent::run().into(),
+    }
 }
