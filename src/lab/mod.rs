@@ -1,1 +1,5 @@
-//! To come.
+//! Labs: clusters of network namespaces on this machine.
+
+pub mod topology;
+
+pub use topology::Topology;
