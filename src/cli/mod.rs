@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod exit;
+mod lab;
 
 pub use exit::Exit;
 
@@ -17,7 +18,9 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Lab(lab::Lab),
+}
 
 /// Runs the program with the process's own arguments.
 #[must_use]
@@ -31,5 +34,7 @@ pub fn run() -> ExitCode {
             return exit.into();
         }
     };
-    match cli.command {}
+    match cli.command {
+        Command::Lab(command) => lab::run(command),
+    }
 }
