@@ -83,7 +83,9 @@ impl Lab {
     /// Ends the lab. When this returns well, the kernel has ended every process that was in
     /// it, and namespaces, mounts and interfaces with them. Agents must be dropped before.
     pub fn end(mut self) -> Result<(), Error> {
-        if self.keeper.end() { Ok(()) } else { Err(Error::Held(self.state.name)) }
+        let ended = self.keeper.end();
+        self.keeper.hangs_from_us = false;
+        if ended { Ok(()) } else { Err(Error::Held(self.state.name.clone())) }
     }
 }
 
