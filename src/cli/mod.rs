@@ -13,6 +13,7 @@ mod agent;
 mod apply;
 mod connector;
 mod exit;
+mod lab;
 
 pub use exit::Exit;
 
@@ -39,6 +40,7 @@ enum Command {
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
+    Lab(lab::Lab),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
@@ -57,11 +59,11 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Agent => agent::run(),
-        Command::Apply(apply) => apply.apply(),
-        Command::Plan(apply) => apply.plan(),
+        Command::Agent => agent::run().into(),
+        Command::Apply(apply) => apply.apply().into(),
+        Command::Plan(apply) => apply.plan().into(),
+        Command::Lab(command) => lab::run(command),
     }
-    .into()
 }
 
 /// Whether diagnostics are drawn with colour.
