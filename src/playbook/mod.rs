@@ -88,8 +88,8 @@ pub struct Task {
     pub loop_label: Option<Node>,
     /// The variable that keeps the result.
     pub register: Option<String>,
-    /// Handlers to notify when it changed something.
-    pub notify: Vec<String>,
+    /// Handlers to notify when it changed something: texts, which may hold templates.
+    pub notify: Vec<Node>,
     /// Names a handler answers to besides its own.
     pub listen: Vec<String>,
     /// Go on when it fails.

@@ -118,12 +118,13 @@ fn check_notifications(play: &Play, mistakes: &mut Diagnostics) {
         })
         .collect();
     for task in play.sections.iter().flatten() {
-        for name in task.notify.iter().filter(|name| !crate::template::has_template(name)) {
-            if !known.contains(&name.as_str()) {
+        for node in &task.notify {
+            let Some(name) = mistakes.keep(node.decode::<String>()) else { continue };
+            if !known.contains(&name.as_str()) && !crate::template::has_template(&name) {
                 mistakes.push(
                     Diagnostic::new(format!("no handler is called `{name}`"))
-                        .at(&task.span)
-                        .did_you_mean(name, known.iter().copied()),
+                        .at(&node.span)
+                        .did_you_mean(&name, known.iter().copied()),
                 );
             }
         }

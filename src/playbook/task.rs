@@ -105,7 +105,7 @@ fn decode(node: &Node, inherited: &Inherited, mistakes: &mut Diagnostics) -> Opt
         loop_var: "item".into(),
         loop_label: None,
         register: decoded(node, "register", mistakes),
-        notify: listed(node, "notify", mistakes),
+        notify: node.get("notify").map(Node::one_or_many).unwrap_or_default().to_vec(),
         listen: listed(node, "listen", mistakes),
         ignore_errors: decoded(node, "ignore_errors", mistakes).unwrap_or(false),
         no_log: decoded(node, "no_log", mistakes).unwrap_or(false),
