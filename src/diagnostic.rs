@@ -4,7 +4,7 @@
 //! [`Diagnostic`]; nothing else knows how one is drawn.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -29,6 +29,14 @@ pub struct Span {
 }
 
 impl Span {
+    /// The place of a value that nobody wrote.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        static NOWHERE: LazyLock<Arc<Source>> =
+            LazyLock::new(|| Arc::new(Source { name: String::new(), text: String::new() }));
+        Self { source: Arc::clone(&NOWHERE), start: 0, end: 0 }
+    }
+
     /// Line and column of the first byte, both counted from 1, the column in characters.
     #[must_use]
     pub fn position(&self) -> (usize, usize) {

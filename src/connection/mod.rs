@@ -1,6 +1,8 @@
 //! Ways to get an agent running on a host. A connection is nothing more than that: what
 //! comes back is the same [`AgentClient`] whichever way was taken.
 
+pub mod netns;
+
 use std::io::{BufReader, BufWriter};
 use std::process::{Child, ChildStdin, ChildStdout};
 
@@ -8,6 +10,10 @@ use serde_json::Value;
 
 use crate::agent::protocol::{self, Frame, Reply, Request};
 use crate::modules::{Error, HostKind, Mode, Outcome};
+
+mod local;
+
+pub use local::Local;
 
 /// A way to reach one host.
 pub trait Connection: Send {

@@ -176,6 +176,11 @@ impl<'a> Renderer<'a> {
         self.template(&template, expression, BEFORE.len(), span)?;
         let value = filters::take_handed_out()
             .ok_or_else(|| Diagnostic::new("the expression has no value").at(span))?;
+        if value.is_undefined() {
+            let shown = expression.trim();
+            let place = scan::place(span, shown, 0, shown.len());
+            return Err(self.undefined(shown, Diagnostic::new("").at(&place)));
+        }
         to_json(&value, span)
     }
 
@@ -242,20 +247,30 @@ impl<'a> Renderer<'a> {
         let diagnostic = Diagnostic::new(format!("{kind}{}", plain(report.message())))
             .at(&scan::place(span, shown, start.min(end), end));
         let words = shown.get(start..end).unwrap_or_default();
+        let undefined =
+            report.message().contains("not defined") || report.message().contains("undefined");
         let root = words.split(['.', '[', ' ', '|']).next().unwrap_or_default();
-        if report.message().contains("not defined") || report.message().contains("undefined") {
-            if self.variables.variable(root).is_none() && !root.is_empty() {
-                let names = self.variables.names();
-                let diagnostic =
-                    Diagnostic { message: format!("undefined variable `{root}`"), ..diagnostic };
-                return match crate::diagnostic::nearest(root, names.iter().map(String::as_str)) {
-                    Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-                    None => diagnostic
-                        .hint("declare it in group_vars, host_vars or `vars:`, or pass it with -e"),
-                };
-            }
+        if undefined && !root.is_empty() && self.variables.variable(root).is_none() {
+            return self.undefined(root, diagnostic);
         }
         diagnostic
+    }
+
+    /// Says that what `words` begins with is not there, and what may have been meant.
+    fn undefined(&self, words: &str, diagnostic: Diagnostic) -> Diagnostic {
+        let root = words.split(['.', '[', ' ', '|', '(']).next().unwrap_or_default();
+        if self.variables.variable(root).is_some() {
+            let message = format!("`{words}` is undefined, though `{root}` is there");
+            return Diagnostic { message, ..diagnostic };
+        }
+        let names = self.variables.names();
+        let diagnostic =
+            Diagnostic { message: format!("undefined variable `{root}`"), ..diagnostic };
+        match crate::diagnostic::nearest(root, names.iter().map(String::as_str)) {
+            Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+            None => diagnostic
+                .hint("declare it in group_vars, host_vars or `vars:`, or pass it with -e"),
+        }
     }
 }
 
@@ -370,6 +385,12 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "t.yml:1:9: undefined variable `portt` (did you mean `port`?)"
+        );
+        assert_eq!(render("{{ n }}\n", json!({"n": 1})), Ok(json!("1\n")));
+        let error = render("{{ portt }}", json!({"port": 1})).expect_err("must fail");
+        assert_eq!(
+            error.to_string(),
+            "t.yml:1:4: undefined variable `portt` (did you mean `port`?)"
         );
         let error = render("{{ web.port }}", json!({})).expect_err("must fail");
         assert!(error.to_string().starts_with("t.yml:1:4: undefined variable `web`"), "{error}");

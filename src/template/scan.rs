@@ -8,7 +8,7 @@ use crate::diagnostic::Span;
 
 /// The expression, when the text is `{{ expression }}` and nothing else.
 pub(super) fn lone_expression(text: &str) -> Option<&str> {
-    let inner = text.trim().strip_prefix("{{")?;
+    let inner = text.strip_prefix("{{")?;
     let bytes = inner.as_bytes();
     let mut depth = 0_usize;
     let mut quote = None;

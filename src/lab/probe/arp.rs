@@ -4,7 +4,7 @@
 //! answer for the VIP works or fails by that chance. Here every answer counts.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use etherparse::{ArpEthIpv4Packet, ArpOperation, LaxNetSlice, LaxSlicedPacket, PacketBuilder};
 use ipnet::Ipv4Net;
@@ -60,6 +60,12 @@ pub struct ArpAnswer {
 }
 
 impl Arp {
+    /// Asks as usual: three times, in half a second.
+    #[must_use]
+    pub fn new(address: Ipv4Addr) -> Self {
+        Self { address, interface: None, asks: three(), wait: Self::default_wait() }
+    }
+
     /// Half a second: a neighbour answers within a millisecond, an emulated one within fifty.
     #[must_use]
     pub fn default_wait() -> Seconds {
@@ -162,14 +168,6 @@ fn answer(frame: &[u8], address: Ipv4Addr) -> Option<MacAddress> {
     let arp = arp.to_packet().try_eth_ipv4().ok()?;
     let answers = arp.operation == ArpOperation::REPLY && arp.sender_ipv4_addr() == address;
     answers.then_some(MacAddress(arp.sender_mac))
-}
-
-impl Arp {
-    /// The longest that the probe takes.
-    #[must_use]
-    pub fn longest(&self) -> Duration {
-        self.wait.0
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Probes travel as JSON in [`crate::agent::protocol::Request::Probe`], and run in the
 //! network namespace of the agent.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,17 +14,21 @@ mod arp;
 mod capture;
 mod command;
 mod http;
+mod ipvs;
 mod packet;
 mod response;
 mod seconds;
+mod state;
 mod url;
 
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
 pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
+pub use ipvs::{Ipvs, Table, VirtualService};
 pub use response::Response;
 pub use seconds::{NotSeconds, Seconds};
+pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
 pub use url::{NotAUrl, Url};
 
 /// One look at the cluster.
@@ -36,6 +41,38 @@ pub enum Probe {
     Arp(Arp),
     /// A program; answered by [`CommandOutput`].
     Command(Command),
+    /// The IPVS table; answered by [`Table`].
+    Ipvs(Ipvs),
+    /// What the host is like; answered by [`State`].
+    State(StateOf),
+}
+
+/// A question whose answer has a type.
+pub trait Look: Into<Probe> {
+    /// The answer.
+    type Seen: Serialize + DeserializeOwned;
+}
+
+macro_rules! looks {
+    ($($probe:ident($look:ty) -> $seen:ty;)*) => {$(
+        impl From<$look> for Probe {
+            fn from(look: $look) -> Self {
+                Self::$probe(look)
+            }
+        }
+
+        impl Look for $look {
+            type Seen = $seen;
+        }
+    )*};
+}
+
+looks! {
+    Http(Http) -> HttpAnswers;
+    Arp(Arp) -> ArpAnswers;
+    Command(Command) -> CommandOutput;
+    Ipvs(Ipvs) -> Table;
+    State(StateOf) -> State;
 }
 
 /// Runs a probe that came as JSON, and gives what it saw as JSON.
@@ -46,6 +83,8 @@ pub fn run(probe: Value) -> Result<Value, Error> {
         Probe::Http(http) => seen(&http.run()?),
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
+        Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
+        Probe::State(state) => seen(&state.run()),
     }
 }
 
