@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod exit;
+pub mod vm;
 
 pub use exit::Exit;
 
@@ -17,11 +18,17 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Run commands in a micro-VM that has a kernel with IPVS.
+    #[command(subcommand)]
+    Vm(vm::Vm),
+}
 
 /// Runs the program with the process's own arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    // In a guest this program is process 1, and has no command line.
+    crate::vm::init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -31,5 +38,7 @@ pub fn run() -> ExitCode {
             return exit.into();
         }
     };
-    match cli.command {}
+    match cli.command {
+        Command::Vm(command) => vm::run(command),
+    }
 }
