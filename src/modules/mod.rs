@@ -204,6 +204,12 @@ pub struct Module {
     pub place: Place,
 }
 
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({})", self.name)
+    }
+}
+
 impl Module {
     const fn resource<R: Resource>(name: &'static str, aliases: &'static [&'static str]) -> Self {
         Self {
@@ -223,6 +229,13 @@ impl Module {
             decode: |node| decode(node, A::check),
             place: Place::Agent(act::<A>),
         }
+    }
+
+    /// Whether any name is an argument, as `set_fact` has it.
+    #[must_use]
+    pub fn takes_any_argument(&self) -> bool {
+        let schema = (self.schema)();
+        !matches!(schema.get("additionalProperties"), None | Some(Value::Bool(false)))
     }
 
     /// A module whose arguments `A` the controller turns into those of the resource `R`,
