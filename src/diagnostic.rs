@@ -4,7 +4,7 @@
 //! [`Diagnostic`]; nothing else knows how one is drawn.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -29,6 +29,14 @@ pub struct Span {
 }
 
 impl Span {
+    /// The place of a value that nobody wrote.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        static NOWHERE: LazyLock<Arc<Source>> =
+            LazyLock::new(|| Arc::new(Source { name: String::new(), text: String::new() }));
+        Self { source: Arc::clone(&NOWHERE), start: 0, end: 0 }
+    }
+
     /// Line and column of the first byte, both counted from 1, the column in characters.
     #[must_use]
     pub fn position(&self) -> (usize, usize) {
@@ -196,10 +204,12 @@ impl std::error::Error for Diagnostics {}
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+        .filter(|candidate| {
+            let edits = strsim::damerau_levenshtein(name, candidate);
+            edits <= 1 + name.chars().count() / 5 && edits < candidate.chars().count()
+                || strsim::jaro_winkler(name, candidate) > 0.88
+        })
+        .min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
 }
 
 /// The lines that hold `start..end`, where they begin, and the number of the first.

@@ -1,17 +1,34 @@
 //! The command line: clap types, one file a subcommand, and the exit codes.
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Parser, Subcommand};
 
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine;
+
+mod agent;
+mod apply;
+mod connector;
 mod exit;
 mod lab;
 
 pub use exit::Exit;
 
+const EXIT_CODES: &str = "Exit codes:
+  0    as declared
+  2    a host failed
+  3    a check failed
+  4    bad playbook, inventory, lab file or command line
+  5    a host is unreachable
+  6    the environment lacks something
+  130  interrupted";
+
 /// Builds LVS clusters from playbooks, and proves in a lab that they work.
 #[derive(Debug, Parser)]
-#[command(name = "lvsmith", version, max_term_width = 100)]
+#[command(name = "lvsmith", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,6 +36,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make hosts what a playbook says
+    Apply(apply::Apply),
+    /// Show what `apply` would change, and change nothing
+    Plan(apply::Apply),
+    /// Does on this host what a controller asks for
+    #[command(hide = true)]
+    Agent,
     Lab(lab::Lab),
 }
 
@@ -35,6 +59,41 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Lab(command) => lab::run(command),
+        Command::Lab(lab) => return lab.run(),
+        Command::Agent => agent::run(),
+        Command::Apply(apply) => apply.apply(),
+        Command::Plan(apply) => apply.plan(),
+    }
+    .into()
+}
+
+/// Whether diagnostics are drawn with colour.
+fn color() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Draws a mistake on standard error.
+fn complain(diagnostic: &Diagnostic) {
+    // Nothing is left to tell where telling fails.
+    let _ = writeln!(std::io::stderr(), "{}", diagnostic.render(color()));
+}
+
+/// Draws what is wrong with the input.
+fn complain_at(mistakes: &Diagnostics) -> Exit {
+    let _ = writeln!(std::io::stderr(), "{}", mistakes.render(color()));
+    Exit::BadInput
+}
+
+/// The first Ctrl-C lets tasks that have begun finish; the second ends the program at once.
+fn catch_interrupts() {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let caught = ctrlc::set_handler(|| {
+        if COUNT.fetch_add(1, Ordering::SeqCst) > 0 {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        engine::interrupt();
+    });
+    if let Err(error) = caught {
+        complain(&Diagnostic::new(format!("Ctrl-C will end the program at once: {error}")));
     }
 }

@@ -11,6 +11,10 @@ use serde_json::Value;
 use crate::agent::protocol::{self, Frame, Reply, Request};
 use crate::modules::{Error, HostKind, Mode, Outcome};
 
+mod local;
+
+pub use local::Local;
+
 /// A way to reach one host.
 pub trait Connection: Send {
     /// Starts an agent there and greets it.

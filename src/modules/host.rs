@@ -21,3 +21,11 @@ pub struct Host {
     /// What kind of machine it is.
     pub kind: HostKind,
 }
+
+impl Host {
+    /// A machine of that kind, with nothing open yet.
+    #[must_use]
+    pub fn new(kind: HostKind) -> Self {
+        Self { kind }
+    }
+}

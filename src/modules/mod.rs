@@ -13,8 +13,16 @@ use serde_json::{Map, Value};
 use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
+pub mod command;
+pub mod copy;
+pub mod file;
+mod filesystem;
 mod host;
+mod process;
+pub mod sysctl;
+pub mod template;
 
+pub use filesystem::Placed;
 pub use host::{Host, HostKind};
 
 /// A state that a task declares.
@@ -23,6 +31,11 @@ pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
     type Observed: Serialize + fmt::Debug;
     /// One step from what is to what should be; `Display` is what a plan shows of it.
     type Change: Serialize + fmt::Display + fmt::Debug;
+
+    /// Refuses arguments that contradict one another, while their place is still known.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Reads the state. Changes nothing.
     fn observe(&self, host: &mut Host) -> Result<Self::Observed, Error>;
@@ -46,8 +59,32 @@ pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
 
 /// Something that runs, rather than a state that holds.
 pub trait Action: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Refuses arguments that contradict one another, while their place is still known.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Runs it; in check mode it must change nothing, and may answer [`Outcome::skipped`].
     fn run(&self, host: &mut Host, mode: Mode) -> Result<Outcome, Error>;
+}
+
+/// Arguments that only the controller can use, or complete.
+pub trait Arguments: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Refuses arguments that contradict one another, while their place is still known.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Whether something is to be there: Ansible's `state` where it has these two values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// It is there.
+    #[default]
+    Present,
+    /// It is not there.
+    Absent,
 }
 
 /// How a module is to run.
@@ -161,13 +198,19 @@ pub struct Module {
     pub place: Place,
 }
 
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({})", self.name)
+    }
+}
+
 impl Module {
     const fn resource<R: Resource>(name: &'static str, aliases: &'static [&'static str]) -> Self {
         Self {
             name,
             aliases,
             schema: schema::<R>,
-            decode: decode::<R>,
+            decode: |node| decode(node, R::check),
             place: Place::Agent(drive::<R>),
         }
     }
@@ -177,8 +220,31 @@ impl Module {
             name,
             aliases,
             schema: schema::<A>,
-            decode: decode::<A>,
+            decode: |node| decode(node, A::check),
             place: Place::Agent(act::<A>),
+        }
+    }
+
+    /// Whether any name is an argument, as `set_fact` has it.
+    #[must_use]
+    pub fn takes_any_argument(&self) -> bool {
+        let schema = (self.schema)();
+        !matches!(schema.get("additionalProperties"), None | Some(Value::Bool(false)))
+    }
+
+    /// A module whose arguments `A` the controller turns into those of the resource `R`,
+    /// because only the controller has the file or the variables.
+    const fn prepared<A, R>(name: &'static str, aliases: &'static [&'static str]) -> Self
+    where
+        A: Arguments,
+        R: Resource,
+    {
+        Self {
+            name,
+            aliases,
+            schema: schema::<A>,
+            decode: |node| decode(node, A::check),
+            place: Place::Agent(drive::<R>),
         }
     }
 
@@ -195,7 +261,13 @@ impl Module {
 }
 
 /// Every module, by name.
-pub static TABLE: &[Module] = &[];
+pub static TABLE: &[Module] = &[
+    Module::action::<command::Command>("command", &["ansible.builtin.command"]),
+    Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
+    Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
+    Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
+];
 
 /// Finds a module by its name or one of its aliases.
 #[must_use]
@@ -207,8 +279,14 @@ fn schema<T: JsonSchema>() -> Schema {
     schemars::schema_for!(T)
 }
 
-fn decode<T: DeserializeOwned + Serialize>(node: &Node) -> Result<Value, Diagnostic> {
+fn decode<T: DeserializeOwned + Serialize>(
+    node: &Node,
+    check: fn(&T) -> Result<(), Error>,
+) -> Result<Value, Diagnostic> {
     let typed: T = node.decode()?;
+    check(&typed).map_err(|error| {
+        Diagnostic { hint: error.hint, ..Diagnostic::new(error.message) }.at(&node.span)
+    })?;
     serde_json::to_value(&typed).map_err(|error| Diagnostic::new(error.to_string()).at(&node.span))
 }
 
@@ -220,9 +298,12 @@ fn act<A: Action>(host: &mut Host, value: Value, mode: Mode) -> Result<Outcome, 
     arguments::<A>(value)?.run(host, mode)
 }
 
-/// Observe, diff, apply, observe again: a difference that is left is an error, not a success.
 fn drive<R: Resource>(host: &mut Host, value: Value, mode: Mode) -> Result<Outcome, Error> {
-    let resource: R = arguments(value)?;
+    converge(host, &arguments::<R>(value)?, mode)
+}
+
+/// Observe, diff, apply, observe again: a difference that is left is an error, not a success.
+fn converge<R: Resource>(host: &mut Host, resource: &R, mode: Mode) -> Result<Outcome, Error> {
     let observed = resource.observe(host)?;
     let changes = resource.diff(&observed);
     let diff = if mode.diff && !changes.is_empty() { resource.preview(&observed) } else { None };

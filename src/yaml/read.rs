@@ -161,8 +161,14 @@ fn scan_error(source: &Arc<Source>, offsets: &Offsets, error: &ScanError) -> Dia
     let line_start = source.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = source.text[line_start..].lines().next().unwrap_or_default();
     let indent = line.len() - line.trim_start().len();
-    if let Some(tab) = line[..indent].find('\t') {
-        let tab = line_start + tab;
+    let tab = match line[..indent].find('\t') {
+        Some(tab) => Some(line_start + tab),
+        None if error.info().contains("tab") => {
+            source.text[at..].find("\n\t").map(|tab| at + tab + 1)
+        }
+        None => None,
+    };
+    if let Some(tab) = tab {
         return Diagnostic::new("a tab in the indentation")
             .at(&span(source, tab, tab + 1))
             .hint("YAML is indented with spaces");

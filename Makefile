@@ -1,0 +1,43 @@
+# The targets a user needs; `make` lists them. What a target installs it names first.
+
+CARGO ?= cargo
+LVSMITH := target/release/lvsmith
+
+.PHONY: help build demo test lint bench dist setup
+
+help:
+	@echo 'make build   builds target/release/lvsmith'
+	@echo 'make demo    builds, installs what is missing, proves playbooks/lvs-dr in a lab'
+	@echo 'make test    builds, installs what is missing, runs every test on a real IPVS kernel'
+	@echo 'make lint    checks formatting and runs clippy'
+	@echo 'make bench   measures, beside a peer or a floor of the same run'
+	@echo 'make dist    builds a static binary into target/dist'
+
+build:
+	$(CARGO) build --release --locked
+
+setup:
+	@scripts/setup
+
+demo: setup build
+	$(LVSMITH) lab test playbooks/lvs-dr
+
+# Tests that need no privilege first; then the privileged ones, all inside one boot.
+test: setup
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --locked -E 'not binary(netns)'; \
+	else \
+	  $(CARGO) test --locked --lib --bins --test cli; \
+	fi
+	$(CARGO) test --locked --doc
+	$(CARGO) test --locked --test netns
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+bench: setup build
+	$(CARGO) bench --locked
+
+dist:
+	scripts/dist

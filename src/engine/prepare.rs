@@ -1,0 +1,92 @@
+//! What only the controller has: the files of the playbook and its roles, rendered where they
+//! are templates. The agent gets their contents.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::task::Failure;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::modules::Error;
+use crate::modules::copy::{self, Copy};
+use crate::modules::template::Template;
+use crate::playbook::Task;
+use crate::template::Renderer;
+use crate::yaml;
+
+/// The arguments as the agent wants them.
+pub(super) fn arguments(
+    task: &Task,
+    arguments: Value,
+    renderer: &Renderer<'_>,
+    folder: &Path,
+) -> Result<Value, Failure> {
+    let placed = match task.module.name {
+        "template" => {
+            let template: Template = typed(arguments)?;
+            let source = text(task, folder, "templates", &template.src)?;
+            template.placed(renderer.file(&source)?)
+        }
+        "copy" => {
+            let copy: Copy = typed(arguments)?;
+            let bytes = match copy.source()? {
+                copy::Source::Controller(src) => Some(bytes(task, folder, src)?),
+                copy::Source::Complete => None,
+            };
+            copy.placed(bytes)?
+        }
+        _ => return Ok(arguments),
+    };
+    serde_json::to_value(placed).map_err(|error| Error::new(error.to_string()).into())
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| Error::new(format!("bad arguments: {error}")))
+}
+
+/// A text of the role, the playbook's folder, or `templates/` as it is built in.
+fn text(task: &Task, folder: &Path, kind: &str, name: &str) -> Result<Arc<Source>, Diagnostic> {
+    if let Some(role) = &task.inherited.role {
+        for path in [format!("{kind}/{name}"), name.to_owned()] {
+            if let Some(source) = role.file(&path) {
+                return source;
+            }
+        }
+    }
+    for path in [folder.join(kind).join(name), folder.join(name)] {
+        if path.is_file() {
+            return yaml::source(&path);
+        }
+    }
+    Err(missing(task, kind, name))
+}
+
+fn bytes(task: &Task, folder: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> {
+    let role = task.inherited.role.as_ref();
+    let built_in = role.filter(|role| role.folder.is_none());
+    if let Some(source) = built_in.and_then(|role| role.file(&format!("files/{name}"))) {
+        return Ok(source?.text.clone().into_bytes());
+    }
+    let role_folder = role.and_then(|role| role.folder.as_deref());
+    let candidates = role_folder
+        .map(|role| role.join("files").join(name))
+        .into_iter()
+        .chain([folder.join("files").join(name), folder.join(name)]);
+    for path in candidates {
+        if path.is_file() {
+            return std::fs::read(&path).map_err(|error| {
+                Diagnostic::new(format!("failed to read `{}`: {error}", path.display()))
+                    .at(&task.arguments.span)
+            });
+        }
+    }
+    Err(missing(task, "files", name))
+}
+
+fn missing(task: &Task, kind: &str, name: &str) -> Diagnostic {
+    Diagnostic::new(format!("there is no file `{name}`"))
+        .at(&task.arguments.span)
+        .hint(format!("looked in the role's `{kind}`, then in `{kind}` beside the playbook"))
+}

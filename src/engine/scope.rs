@@ -1,0 +1,159 @@
+//! The variables a task sees on a host, in Ansible's order of precedence.
+
+use serde_json::{Value, json};
+
+use super::{HostState, Shared, TaskRun};
+use crate::inventory::Vars;
+use crate::template::{Renderer, Variable, Variables};
+
+/// All variables of one task on one host; the item of its loop, when it is in one.
+pub(super) struct Scope<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) run: &'a TaskRun<'a>,
+    pub(super) host: &'a HostState<'a>,
+    pub(super) item: Option<(&'a str, &'a Value)>,
+}
+
+/// Names that are the same for every task.
+const MAGIC: &[&str] = &[
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "group_names",
+    "groups",
+    "hostvars",
+    "ansible_play_hosts",
+    "ansible_play_name",
+    "ansible_check_mode",
+    "ansible_facts",
+    "playbook_dir",
+    "role_name",
+];
+
+impl Scope<'_> {
+    fn magic(&self, name: &str) -> Option<Value> {
+        let value = match name {
+            "inventory_hostname" => self.host.name.into(),
+            "inventory_hostname_short" => {
+                self.host.name.split('.').next().unwrap_or_default().into()
+            }
+            "group_names" => self.host.groups.clone(),
+            "groups" => self.shared.groups.clone(),
+            "hostvars" => self.run.hostvars.get_or_init(|| hostvars(self.shared)).clone(),
+            "ansible_play_hosts" | "ansible_play_batch" => json!(self.run.play_hosts),
+            "ansible_play_name" => self.run.play.name.as_str().into(),
+            "ansible_check_mode" => self.shared.options.check.into(),
+            "ansible_facts" => Value::Object(bare_facts(&self.host.learned().facts)),
+            "playbook_dir" => {
+                let folder = self.shared.playbook.folder();
+                let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+                folder.display().to_string().into()
+            }
+            "role_name" => self.run.task.inherited.role.as_ref()?.name.as_str().into(),
+            _ => return None,
+        };
+        Some(value)
+    }
+}
+
+impl Variables for Scope<'_> {
+    fn variable(&self, name: &str) -> Option<Variable> {
+        if let Some((_, value)) = self.item.filter(|(item, _)| *item == name) {
+            return Some(Variable::Literal(value.clone()));
+        }
+        if let Some(value) = self.magic(name) {
+            return Some(Variable::Literal(value));
+        }
+        let from = |vars: &Vars| vars.get(name).cloned();
+        let role = self.run.task.inherited.role.as_deref();
+        if let Some(value) = from(&self.shared.options.extra) {
+            return Some(Variable::Template(value));
+        }
+        if let Some(value) = role.and_then(|role| from(&role.parameters)) {
+            return Some(Variable::Template(value));
+        }
+        let learned = self.host.learned();
+        if let Some(value) = from(&learned.registered) {
+            return Some(Variable::Literal(value));
+        }
+        let written = from(&self.run.task.inherited.vars)
+            .or_else(|| role.and_then(|role| from(&role.vars)))
+            .or_else(|| from(&self.run.play.file_vars))
+            .or_else(|| from(&self.run.play.vars));
+        if let Some(value) = written {
+            return Some(Variable::Template(value));
+        }
+        if let Some(value) = from(&learned.facts) {
+            return Some(Variable::Literal(value));
+        }
+        from(&self.host.declared)
+            .or_else(|| role.and_then(|role| from(&role.defaults)))
+            .map(Variable::Template)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let learned = self.host.learned();
+        let role = self.run.task.inherited.role.as_deref();
+        let mut names: Vec<String> = [
+            Some(&self.shared.options.extra),
+            Some(&learned.registered),
+            Some(&self.run.task.inherited.vars),
+            Some(&self.run.play.file_vars),
+            Some(&self.run.play.vars),
+            Some(&learned.facts),
+            Some(&self.host.declared),
+            role.map(|role| &role.parameters),
+            role.map(|role| &role.vars),
+            role.map(|role| &role.defaults),
+        ]
+        .into_iter()
+        .flatten()
+        .flat_map(|vars| vars.keys().cloned())
+        .collect();
+        names.extend(MAGIC.iter().map(|name| (*name).to_owned()));
+        names.extend(self.item.map(|(name, _)| name.to_owned()));
+        names
+    }
+}
+
+/// Every host's variables, rendered with its own; a text that cannot be stays as it is.
+fn hostvars(shared: &Shared<'_>) -> Value {
+    let known = shared.hosts.iter().map(|host| host.name);
+    let others = shared.inventory.hosts.keys().map(String::as_str);
+    let mut all = Vars::new();
+    for name in others {
+        let vars = match known.clone().position(|known| known == name) {
+            Some(index) => {
+                let host = &shared.hosts[index];
+                let learned = host.learned();
+                let mut vars = rendered(&host.declared);
+                vars.extend(learned.facts.clone());
+                vars.extend(learned.registered.clone());
+                vars
+            }
+            None => rendered(&shared.inventory.vars_of(name)),
+        };
+        all.insert(name.to_owned(), Value::Object(vars));
+    }
+    Value::Object(all)
+}
+
+fn rendered(vars: &Vars) -> Vars {
+    let renderer = Renderer::new(vars);
+    let nowhere = crate::diagnostic::Span::nowhere();
+    vars.iter()
+        .map(|(name, value)| {
+            let rendered = renderer.variable(name, &nowhere).ok().flatten();
+            (name.clone(), rendered.unwrap_or_else(|| value.clone()))
+        })
+        .collect()
+}
+
+/// Facts under `ansible_facts` have no prefix.
+fn bare_facts(facts: &Vars) -> Vars {
+    facts
+        .iter()
+        .map(|(name, value)| {
+            (name.strip_prefix("ansible_").unwrap_or(name).to_owned(), value.clone())
+        })
+        .collect()
+}

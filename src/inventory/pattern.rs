@@ -1,0 +1,94 @@
+//! `hosts:` and `--limit`: which hosts a pattern names.
+
+use indexmap::IndexSet;
+
+use super::Inventory;
+use crate::diagnostic::Diagnostic;
+
+/// The hosts a pattern names, in the order of the inventory: names of hosts and groups,
+/// joined by `:` or `,`; `&` keeps only those that are also there, `!` takes away; `*` stands
+/// for any letters.
+pub fn select(inventory: &Inventory, pattern: &str) -> Result<Vec<String>, Diagnostic> {
+    let mut selected: IndexSet<&str> = IndexSet::new();
+    let mut parts: Vec<&str> =
+        pattern.split([':', ',']).map(str::trim).filter(|part| !part.is_empty()).collect();
+    // As in Ansible, `!` and `&` act after all that adds.
+    parts.sort_by_key(|part| match part.chars().next() {
+        Some('&') => 1,
+        Some('!') => 2,
+        _ => 0,
+    });
+    for part in parts {
+        if let Some(rest) = part.strip_prefix('!') {
+            let gone = named(inventory, rest)?;
+            selected.retain(|name| !gone.contains(name));
+        } else if let Some(rest) = part.strip_prefix('&') {
+            let kept = named(inventory, rest)?;
+            selected.retain(|name| kept.contains(name));
+        } else {
+            selected.extend(named(inventory, part)?);
+        }
+    }
+    Ok(inventory.hosts.keys().filter(|name| selected.contains(name.as_str())).cloned().collect())
+}
+
+fn named<'a>(inventory: &'a Inventory, name: &str) -> Result<Vec<&'a str>, Diagnostic> {
+    if inventory.groups.contains_key(name) {
+        return Ok(inventory.members(name));
+    }
+    if let Some((host, _)) = inventory.hosts.get_key_value(name) {
+        return Ok(vec![host]);
+    }
+    if name.contains('*') {
+        let mut found: Vec<&str> =
+            inventory.hosts.keys().map(String::as_str).filter(|host| glob(name, host)).collect();
+        for group in inventory.groups.keys().filter(|group| glob(name, group)) {
+            found.extend(inventory.members(group));
+        }
+        return Ok(found);
+    }
+    let known = inventory.groups.keys().chain(inventory.hosts.keys()).map(String::as_str);
+    Err(Diagnostic::new(format!("no host or group is called `{name}`")).did_you_mean(name, known))
+}
+
+fn glob(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| glob(after, &rest[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory() -> Inventory {
+        let mut inventory = Inventory::default();
+        for (name, group) in [("lb1", "lb"), ("rs1", "web"), ("rs2", "web"), ("db1", "db")] {
+            inventory.place(name, &[group.to_owned()], crate::inventory::Vars::new());
+        }
+        inventory.complete();
+        inventory
+    }
+
+    #[test]
+    fn adds_keeps_and_takes_away() {
+        let chosen = |pattern: &str| select(&inventory(), pattern).expect(pattern).join(" ");
+        assert_eq!(chosen("all"), "lb1 rs1 rs2 db1");
+        assert_eq!(chosen("web:lb"), "lb1 rs1 rs2");
+        assert_eq!(chosen("!rs1:web"), "rs2");
+        assert_eq!(chosen("all:&web"), "rs1 rs2");
+        assert_eq!(chosen("rs*,db1"), "rs1 rs2 db1");
+    }
+
+    #[test]
+    fn an_unknown_name_is_a_mistake() {
+        let error = select(&inventory(), "wbe").expect_err("must fail").to_string();
+        assert_eq!(error, "no host or group is called `wbe` (did you mean `web`?)");
+    }
+}

@@ -1,0 +1,132 @@
+//! One play.
+
+use std::path::Path;
+
+use super::{Inherited, Play, role, task, vars};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::{self, Vars};
+use crate::yaml::{Kind, Node};
+
+const KEYWORDS: &[&str] = &[
+    "name",
+    "hosts",
+    "gather_facts",
+    "vars",
+    "vars_files",
+    "roles",
+    "pre_tasks",
+    "tasks",
+    "post_tasks",
+    "handlers",
+    "tags",
+    "become",
+    "become_user",
+];
+
+const REFUSED: &[(&str, &str)] = &[
+    ("serial", "limit the run with `--limit` and run it once for each part"),
+    ("strategy", "hosts do a task at the same time, then the next"),
+    ("environment", "set it in the command: `env NAME=value program`"),
+    ("connection", "set `ansible_connection` in the inventory"),
+    ("remote_user", "set `ansible_user` in the inventory"),
+    ("import_playbook", "run the playbooks one after the other"),
+    ("any_errors_fatal", "a host that fails leaves the play, the others go on"),
+    ("max_fail_percentage", "a host that fails leaves the play, the others go on"),
+    ("force_handlers", "handlers of a host that failed do not run"),
+];
+
+pub(super) fn decode(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Option<Play> {
+    if !matches!(node.kind, Kind::Mapping(_)) {
+        mistakes.push(node.expected("a play").hint("a play is a mapping with `hosts:`"));
+        return None;
+    }
+    for (key, _) in mistakes.keep(node.mapping()).unwrap_or_default() {
+        let name = key.text.as_str();
+        if let Some((_, instead)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+            let error = Diagnostic::new(format!("`{name}` is not supported in a play"));
+            mistakes.push(error.at(&key.span).hint(*instead));
+        } else if !KEYWORDS.contains(&name) {
+            let error = Diagnostic::new(format!("unknown key `{name}` in a play")).at(&key.span);
+            mistakes.push(error.did_you_mean(name, KEYWORDS.iter().copied()));
+        }
+    }
+    let Some(hosts) = node.get("hosts") else {
+        mistakes.push(Diagnostic::new("a play without `hosts`").at(&node.span));
+        return None;
+    };
+    let inherited =
+        Inherited { vars: Vars::new(), ..task::inherit(node, &Inherited::default(), mistakes) };
+    let name = match node.get("name").or(Some(hosts)).map(Node::decode::<String>) {
+        Some(name) => mistakes.keep(name).unwrap_or_default(),
+        None => String::new(),
+    };
+    let mut handlers = Vec::new();
+    let mut sections = Vec::new();
+    let section = |key: &str, mistakes: &mut Diagnostics| {
+        node.get(key).map(|list| task::list(list, &inherited, mistakes)).unwrap_or_default()
+    };
+    sections.push(section("pre_tasks", mistakes));
+    let mut main = Vec::new();
+    if let Some(list) = node.get("roles") {
+        let mut loader = role::Loader::new(folder);
+        for entry in list.one_or_many() {
+            loader.load(entry, &inherited, mistakes);
+        }
+        main = loader.tasks;
+        handlers = loader.handlers;
+    }
+    main.extend(section("tasks", mistakes));
+    sections.push(main);
+    sections.push(section("post_tasks", mistakes));
+    handlers.extend(section("handlers", mistakes));
+    let play = Play {
+        span: node.span.clone(),
+        name,
+        hosts: hosts.clone(),
+        gather_facts: node
+            .get("gather_facts")
+            .and_then(|facts| mistakes.keep(facts.decode()))
+            .unwrap_or(true),
+        vars: node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default(),
+        file_vars: vars_files(node, folder, mistakes),
+        inherited,
+        sections,
+        handlers,
+    };
+    check_notifications(&play, mistakes);
+    Some(play)
+}
+
+fn vars_files(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Vars {
+    let mut vars = Vars::new();
+    for file in node.get("vars_files").map(Node::one_or_many).unwrap_or_default() {
+        let Some(name) = mistakes.keep(file.decode::<String>()) else { continue };
+        let read = inventory::read_vars(&folder.join(name)).map_err(|error| error.at(&file.span));
+        vars.extend(mistakes.keep(read).unwrap_or_default());
+    }
+    vars
+}
+
+/// A handler that nobody wrote would otherwise only show when something changes.
+fn check_notifications(play: &Play, mistakes: &mut Diagnostics) {
+    let known: Vec<&str> = play
+        .handlers
+        .iter()
+        .flat_map(|handler| {
+            let name = handler.name.as_ref().and_then(Node::as_str);
+            name.into_iter().chain(handler.listen.iter().map(String::as_str))
+        })
+        .collect();
+    for task in play.sections.iter().flatten() {
+        for node in &task.notify {
+            let Some(name) = mistakes.keep(node.decode::<String>()) else { continue };
+            if !known.contains(&name.as_str()) && !crate::template::has_template(&name) {
+                mistakes.push(
+                    Diagnostic::new(format!("no handler is called `{name}`"))
+                        .at(&node.span)
+                        .did_you_mean(&name, known.iter().copied()),
+                );
+            }
+        }
+    }
+}
