@@ -67,18 +67,16 @@ enum LabCommand {
     Host { name: String },
 }
 
-impl Lab {
-    /// Runs it; of a command in a lab host the exit code is passed on.
-    pub(super) fn run(self) -> ExitCode {
-        match self.command {
-            LabCommand::Up { lab } => up(&lab).into(),
-            LabCommand::Down { lab } => down(lab.as_deref()).into(),
-            LabCommand::List { json } => list(json).into(),
-            LabCommand::Shell { lab, host } => shell(lab.as_deref(), &host),
-            LabCommand::Exec { lab, host, command } => exec(lab.as_deref(), &host, &command),
-            LabCommand::Keeper { .. } => lab::keeper::run(),
-            LabCommand::Host { .. } => lab::host::run(),
-        }
+/// Runs it; of a command in a lab host the exit code is passed on.
+pub(super) fn run(lab: Lab) -> ExitCode {
+    match lab.command {
+        LabCommand::Up { lab } => up(&lab).into(),
+        LabCommand::Down { lab } => down(lab.as_deref()).into(),
+        LabCommand::List { json } => list(json).into(),
+        LabCommand::Shell { lab, host } => shell(lab.as_deref(), &host),
+        LabCommand::Exec { lab, host, command } => exec(lab.as_deref(), &host, &command),
+        LabCommand::Keeper { .. } => lab::keeper::run(),
+        LabCommand::Host { .. } => lab::host::run(),
     }
 }
 

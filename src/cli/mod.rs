@@ -14,6 +14,7 @@ mod apply;
 mod connector;
 mod exit;
 mod lab;
+mod vm;
 
 pub use exit::Exit;
 
@@ -40,15 +41,20 @@ enum Command {
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
+    Lab(lab::Lab),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
-    Lab(lab::Lab),
+    /// Run commands in a micro-VM that has a kernel with IPVS
+    #[command(subcommand)]
+    Vm(vm::Vm),
 }
 
 /// Runs the program with the process's own arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    // In a guest this program is process 1, and has no command line.
+    crate::vm::init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -59,12 +65,12 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Lab(lab) => return lab.run(),
-        Command::Agent => agent::run(),
-        Command::Apply(apply) => apply.apply(),
-        Command::Plan(apply) => apply.plan(),
+        Command::Agent => agent::run().into(),
+        Command::Apply(apply) => apply.apply().into(),
+        Command::Plan(apply) => apply.plan().into(),
+        Command::Lab(command) => lab::run(command),
+        Command::Vm(command) => vm::run(command),
     }
-    .into()
 }
 
 /// Whether diagnostics are drawn with colour.
