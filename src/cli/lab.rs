@@ -10,13 +10,13 @@ use clap::{Args, Subcommand};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use super::Exit;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::{Exit, complain, complain_at};
+use crate::diagnostic::Diagnostic;
 use crate::lab::{self, Entrance, Error, Running, State, Topology};
 
 /// Build labs: clusters of hosts that are copy-on-write clones of this machine
 #[derive(Debug, Args)]
-pub struct Lab {
+pub(super) struct Lab {
     #[command(subcommand)]
     command: LabCommand,
 }
@@ -67,8 +67,8 @@ enum LabCommand {
     Host { name: String },
 }
 
-/// Runs `lvsmith lab`.
-pub fn run(lab: Lab) -> ExitCode {
+/// Runs it; of a command in a lab host the exit code is passed on.
+pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
         LabCommand::Up { lab } => up(&lab).into(),
         LabCommand::Down { lab } => down(lab.as_deref()).into(),
@@ -83,7 +83,7 @@ pub fn run(lab: Lab) -> ExitCode {
 fn up(path: &Path) -> Exit {
     let topology = match Topology::read(path) {
         Ok(topology) => topology,
-        Err(mistakes) => return bad_input(&mistakes),
+        Err(mistakes) => return complain_at(&mistakes),
     };
     let start = Instant::now();
     match lab::up(&topology) {
@@ -260,11 +260,6 @@ fn passed_on(status: ExitStatus) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-fn bad_input(mistakes: &Diagnostics) -> Exit {
-    anstream::eprintln!("{}", mistakes.render(true));
-    Exit::BadInput
-}
-
 fn failed(error: Error) -> Exit {
     let exit = match &error {
         Error::AlreadyUp { .. }
@@ -278,6 +273,6 @@ fn failed(error: Error) -> Exit {
         | Error::Keeper { .. }
         | Error::Held(_) => Exit::Environment,
     };
-    anstream::eprintln!("{}", Diagnostic::from(error).render(true));
+    complain(&Diagnostic::from(error));
     exit
 }
