@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::connection::CallError;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::connection::{AgentClient, CallError, Unreachable};
 use crate::lab::probe::{Look, Probe};
 use crate::lab::{Interface, State, Topology};
 use crate::modules::Error;
@@ -19,6 +22,34 @@ pub trait Hosts {
         host: &str,
         probe: serde_json::Value,
     ) -> Result<serde_json::Value, CallError>;
+}
+
+/// A lab with an agent on every host, which is all that checks need.
+#[derive(Debug)]
+pub struct Agents {
+    hosts: Vec<LabHost>,
+    agents: IndexMap<String, AgentClient>,
+}
+
+impl Agents {
+    /// Takes agents over, each by the name of its host.
+    #[must_use]
+    pub fn new(hosts: Vec<LabHost>, agents: IndexMap<String, AgentClient>) -> Self {
+        Self { hosts, agents }
+    }
+}
+
+impl Hosts for Agents {
+    fn hosts(&self) -> &[LabHost] {
+        &self.hosts
+    }
+
+    fn probe(&mut self, host: &str, probe: Value) -> Result<Value, CallError> {
+        match self.agents.get_mut(host) {
+            Some(agent) => agent.probe(probe),
+            None => Err(Unreachable(format!("`{host}` has no agent")).into()),
+        }
+    }
 }
 
 /// A host of a lab.

@@ -51,7 +51,7 @@ mod report;
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
-pub use hosts::{Hosts, LabHost, Roster, look};
+pub use hosts::{Agents, Hosts, LabHost, Roster, look};
 pub use http::{Http, ReplyFrom};
 pub use ipvs::Ipvs;
 pub use report::{CheckReport, Verdict};
