@@ -12,12 +12,12 @@ mod clone;
 mod entrance;
 mod error;
 mod fabric;
-pub mod host;
-pub mod keeper;
+pub(crate) mod host;
+pub(crate) mod keeper;
 mod mounts;
 mod plan;
 pub mod probe;
-pub mod process;
+pub(crate) mod process;
 mod running;
 pub mod topology;
 
