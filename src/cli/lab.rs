@@ -23,6 +23,8 @@ pub(super) struct Lab {
 
 #[derive(Debug, Subcommand)]
 enum LabCommand {
+    /// Make a lab, run its playbook twice, look at its checks, end it
+    Test(super::trial::Test),
     /// Start a lab that stays up until `lab down`
     Up {
         /// The lab's folder, or its lab.yml
@@ -70,6 +72,7 @@ enum LabCommand {
 /// Runs it; of a command in a lab host the exit code is passed on.
 pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
+        LabCommand::Test(test) => super::trial::run(test),
         LabCommand::Up { lab } => up(&lab).into(),
         LabCommand::Down { lab } => down(lab.as_deref()).into(),
         LabCommand::List { json } => list(json).into(),

@@ -20,6 +20,7 @@ pub mod probe;
 pub(crate) mod process;
 mod running;
 pub mod topology;
+pub mod trial;
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
