@@ -13,12 +13,17 @@ use serde_json::{Map, Value};
 use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
+pub mod address;
 pub mod command;
 pub mod copy;
 pub mod file;
 mod filesystem;
 mod host;
+pub mod ipvs_service;
+pub mod link;
+mod network;
 mod process;
+pub mod route;
 pub mod sysctl;
 pub mod template;
 
@@ -262,9 +267,13 @@ impl Module {
 
 /// Every module, by name.
 pub static TABLE: &[Module] = &[
+    Module::resource::<address::Address>("address", &[]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
+    Module::resource::<link::Link>("link", &[]),
+    Module::resource::<route::Route>("route", &[]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
 ];
