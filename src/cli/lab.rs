@@ -1,6 +1,6 @@
 //! `lvsmith lab`: clusters of network namespaces on this machine.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -10,19 +10,21 @@ use clap::{Args, Subcommand};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use super::Exit;
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::lab::{self, Entrance, Error, Running, State, Topology};
+use super::{Exit, complain, complain_at};
+use crate::diagnostic::Diagnostic;
+use crate::lab::{self, Entrance, Error, HostState, Running, State, Topology};
 
 /// Build labs: clusters of hosts that are copy-on-write clones of this machine
 #[derive(Debug, Args)]
-pub struct Lab {
+pub(super) struct Lab {
     #[command(subcommand)]
     command: LabCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum LabCommand {
+    /// Make a lab, run its playbook twice, look at its checks, end it
+    Test(super::trial::Test),
     /// Start a lab that stays up until `lab down`
     Up {
         /// The lab's folder, or its lab.yml
@@ -67,9 +69,10 @@ enum LabCommand {
     Host { name: String },
 }
 
-/// Runs `lvsmith lab`.
-pub fn run(lab: Lab) -> ExitCode {
+/// Runs it; of a command in a lab host the exit code is passed on.
+pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
+        LabCommand::Test(test) => super::trial::run(test),
         LabCommand::Up { lab } => up(&lab).into(),
         LabCommand::Down { lab } => down(lab.as_deref()).into(),
         LabCommand::List { json } => list(json).into(),
@@ -83,20 +86,23 @@ pub fn run(lab: Lab) -> ExitCode {
 fn up(path: &Path) -> Exit {
     let topology = match Topology::read(path) {
         Ok(topology) => topology,
-        Err(mistakes) => return bad_input(&mistakes),
+        Err(mistakes) => return complain_at(&mistakes),
     };
     let start = Instant::now();
     match lab::up(&topology) {
         Ok(lab) => {
             let count = lab.state().hosts.len();
             let took = start.elapsed().as_millis();
-            println!("lab `{}` is up: {count} hosts in {took} ms", topology.name);
-            print_hosts(lab.state());
-            println!("try `lvsmith lab shell HOST`; `lvsmith lab down {}` ends it", topology.name);
+            let name = &topology.name;
+            say(&format!(
+                "lab `{name}` is up: {count} hosts in {took} ms\n{}\
+                 try `lvsmith lab shell HOST`; `lvsmith lab down {name}` ends it\n",
+                hosts(lab.state())
+            ));
             Exit::Declared
         }
         Err(Error::AlreadyUp { name, folder }) if Path::new(&folder) == topology.folder => {
-            println!("lab `{name}` is up already");
+            say(&format!("lab `{name}` is up already\n"));
             Exit::Declared
         }
         Err(error) => failed(error),
@@ -110,7 +116,7 @@ fn down(lab: Option<&str>) -> Exit {
     });
     match ended {
         Ok(name) => {
-            println!("lab `{name}` is down");
+            say(&format!("lab `{name}` is down\n"));
             Exit::Declared
         }
         Err(error) => failed(error),
@@ -124,33 +130,38 @@ fn list(json: bool) -> Exit {
     };
     let states: Vec<&State> = labs.iter().map(Running::state).collect();
     if json {
-        println!("{}", serde_json::json!(states));
+        say(&format!("{}\n", serde_json::json!(states)));
         return Exit::Declared;
     }
     if states.is_empty() {
-        println!("no lab is up");
+        say("no lab is up\n");
     }
     for state in states {
         let (name, folder) = (&state.name, state.folder.display());
-        println!("{name}: {} hosts, up {}, from {folder}", state.hosts.len(), age(state.since));
-        print_hosts(state);
+        let (count, age) = (state.hosts.len(), age(state.since));
+        say(&format!("{name}: {count} hosts, up {age}, from {folder}\n{}", hosts(state)));
     }
     Exit::Declared
 }
 
-fn print_hosts(state: &State) {
+/// Says something on standard output; who closed it does not want to hear it.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn hosts(state: &State) -> String {
     let width = state.hosts.keys().map(String::len).max().unwrap_or_default();
-    for (name, host) in &state.hosts {
-        let mut interfaces: Vec<String> = host
-            .interfaces
-            .iter()
+    let line = |(name, host): (&String, &HostState)| {
+        let interfaces = host.interfaces.iter();
+        let mut words: Vec<String> = interfaces
             .map(|one| format!("{} {}/{} ({})", one.name, one.address, one.prefix, one.network))
             .collect();
         if host.pid.is_none() {
-            interfaces.push("has ended".into());
+            words.push("has ended".into());
         }
-        println!("  {name:width$}  {}", interfaces.join(", "));
-    }
+        format!("  {name:width$}  {}\n", words.join(", "))
+    };
+    state.hosts.iter().map(line).collect()
 }
 
 fn age(since: u64) -> String {
@@ -260,11 +271,6 @@ fn passed_on(status: ExitStatus) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-fn bad_input(mistakes: &Diagnostics) -> Exit {
-    anstream::eprintln!("{}", mistakes.render(true));
-    Exit::BadInput
-}
-
 fn failed(error: Error) -> Exit {
     let exit = match &error {
         Error::AlreadyUp { .. }
@@ -278,6 +284,6 @@ fn failed(error: Error) -> Exit {
         | Error::Keeper { .. }
         | Error::Held(_) => Exit::Environment,
     };
-    anstream::eprintln!("{}", Diagnostic::from(error).render(true));
+    complain(&Diagnostic::from(error));
     exit
 }

@@ -14,6 +14,9 @@ mod apply;
 mod connector;
 mod exit;
 mod lab;
+mod place;
+mod trial;
+mod vm;
 
 pub use exit::Exit;
 
@@ -44,11 +47,16 @@ enum Command {
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
+    /// Run commands in a micro-VM that has a kernel with IPVS
+    #[command(subcommand)]
+    Vm(vm::Vm),
 }
 
 /// Runs the program with the process's own arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    // In a guest this program is process 1, and has no command line.
+    crate::vm::init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -63,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply().into(),
         Command::Plan(apply) => apply.plan().into(),
         Command::Lab(command) => lab::run(command),
+        Command::Vm(command) => vm::run(command),
     }
 }
 

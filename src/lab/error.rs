@@ -31,7 +31,7 @@ pub enum Error {
     #[error("lab `{0}` is just coming up")]
     ComingUp(String),
     /// No lab of that name or folder is up.
-    #[error("no lab {} is up", asked.as_ref().map_or_else(String::new, |name| format!("`{name}`")))]
+    #[error("no lab {}is up", asked.as_ref().map_or_else(String::new, |name| format!("`{name}` ")))]
     NotUp {
         /// What was asked for, if anything was.
         asked: Option<String>,

@@ -22,7 +22,7 @@ pub(super) const CHANNEL: i32 = 3;
 /// Is the first process of a lab host.
 pub fn run() -> ExitCode {
     let Some(keeper) = process::inherited(CHANNEL).map(Channel::new) else {
-        return ExitCode::FAILURE;
+        return process::by_hand();
     };
     let ready = become_host(&keeper);
     // Without a keeper there is nobody to tell, and soon no process either.

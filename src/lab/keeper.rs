@@ -41,14 +41,14 @@ const ASKER: Duration = Duration::from_secs(2);
 /// Is the keeper of a lab.
 pub fn run() -> ExitCode {
     let Some(starter) = process::inherited(CHANNEL).map(Channel::new) else {
-        return ExitCode::FAILURE;
+        return process::by_hand();
     };
     // Signals of the starter's terminal are for the starter; it fails for a group's leader
     // only, which a fresh process is not.
     let _ = setsid();
     // Not to keep a folder of the machine busy.
     let _ = chdir("/");
-    let Ok(Some((plan, _))) = starter.receive::<Plan>() else { return ExitCode::FAILURE };
+    let Ok(Some((plan, _))) = starter.receive::<Plan>() else { return process::by_hand() };
     let starter = Arc::new(starter);
     let stays = Arc::new(AtomicBool::new(false));
     watch(Arc::clone(&starter), Arc::clone(&stays));
@@ -71,7 +71,8 @@ fn watch(starter: Arc<Channel>, stays: Arc<AtomicBool>) {
             match poll(&mut polled, PollTimeout::NONE) {
                 Err(Errno::EINTR) => {}
                 _ if stays.load(Ordering::SeqCst) => return,
-                _ => std::process::exit(1),
+                // SAFETY: ends the process at once, past whatever the other thread is doing.
+                _ => unsafe { nix::libc::_exit(1) },
             }
         }
     });

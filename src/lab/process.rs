@@ -7,6 +7,7 @@ use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -131,6 +132,12 @@ pub(super) fn inherited(number: RawFd) -> Option<OwnedFd> {
     let open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
     // SAFETY: the process that started us gave it to us, and nobody else takes it over.
     open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Tells whoever starts one of a lab's processes by hand.
+pub(super) fn by_hand() -> ExitCode {
+    eprintln!("error: this is started by `lvsmith lab` itself, as part of a lab");
+    ExitCode::FAILURE
 }
 
 /// Makes a pidfd for a process.

@@ -14,18 +14,24 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 pub mod address;
+pub mod assert;
 pub mod command;
 pub mod copy;
+pub mod debug;
 pub mod file;
 mod filesystem;
 mod host;
 pub mod ipvs_service;
 pub mod link;
+pub mod modprobe;
 mod network;
-mod process;
+pub(crate) mod process;
 pub mod route;
+pub mod set_fact;
+pub mod shell;
 pub mod sysctl;
 pub mod template;
+pub mod wait_for;
 
 pub use filesystem::Placed;
 pub use host::{Host, HostKind};
@@ -253,6 +259,20 @@ impl Module {
         }
     }
 
+    /// A module that the controller does by itself.
+    const fn controller<A: Arguments>(
+        name: &'static str,
+        aliases: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            aliases,
+            schema: schema::<A>,
+            decode: |node| decode(node, A::check),
+            place: Place::Controller,
+        }
+    }
+
     /// The names of the arguments.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
@@ -267,15 +287,21 @@ impl Module {
 
 /// Every module, by name.
 pub static TABLE: &[Module] = &[
+    Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
     Module::resource::<address::Address>("address", &[]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
+    Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
+    Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
+    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<link::Link>("link", &[]),
     Module::resource::<route::Route>("route", &[]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
+    Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),
 ];
 
 /// Finds a module by its name or one of its aliases.

@@ -1,0 +1,230 @@
+//! `modprobe`: a kernel module, loaded or not.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::process::{Program, split};
+use super::{Error, Host, HostKind, Presence, Resource};
+use kernel::Kernel;
+
+mod kernel;
+
+/// Loads a kernel module, or unloads it. What is built into the kernel counts as loaded.
+///
+/// A module that is loaded already stays as it is, whatever its parameters.
+///
+/// ```yaml
+/// modprobe:
+///   name: ip_vs
+///   state: present
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Modprobe {
+    /// The module; `-` and `_` are the same.
+    pub name: String,
+    /// Whether it is loaded.
+    #[serde(default)]
+    pub state: Presence,
+    /// Its parameters at loading, such as `conn_tab_bits=14`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub params: String,
+}
+
+/// The module in the running kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Observed {
+    /// Part of the kernel itself.
+    BuiltIn,
+    /// Loaded.
+    Loaded,
+    /// Neither.
+    Absent,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Change {
+    /// Load it.
+    Load {
+        /// The module.
+        name: String,
+        /// Its parameters.
+        params: Vec<String>,
+    },
+    /// Unload it.
+    Unload {
+        /// The module.
+        name: String,
+        /// Whether the kernel has it for good.
+        built_in: bool,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load { name, params } if params.is_empty() => write!(f, "load `{name}`"),
+            Self::Load { name, params } => write!(f, "load `{name}` with {}", params.join(" ")),
+            Self::Unload { name, .. } => write!(f, "unload `{name}`"),
+        }
+    }
+}
+
+impl Modprobe {
+    fn params(&self) -> Result<Vec<String>, Error> {
+        split(&self.params)
+            .map_err(|reason| Error::new(format!("cannot split `{}`: {reason}", self.params)))
+    }
+}
+
+impl Resource for Modprobe {
+    type Observed = Observed;
+    type Change = Change;
+
+    fn check(&self) -> Result<(), Error> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
+        if self.name.is_empty() || self.name.starts_with('-') || !self.name.chars().all(fits) {
+            return Err(Error::new(format!("`{}` cannot be a module's name", self.name)));
+        }
+        self.params().map(drop)
+    }
+
+    fn observe(&self, _host: &mut Host) -> Result<Observed, Error> {
+        self.check()?;
+        Ok(Kernel::running()?.state(&self.name))
+    }
+
+    fn diff(&self, observed: &Observed) -> Vec<Change> {
+        let name = self.name.clone();
+        match (self.state, observed) {
+            (Presence::Present, Observed::Absent) => {
+                // `check` has split them before.
+                vec![Change::Load { name, params: self.params().unwrap_or_default() }]
+            }
+            (Presence::Absent, Observed::Loaded | Observed::BuiltIn) => {
+                vec![Change::Unload { name, built_in: *observed == Observed::BuiltIn }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
+        let kernel = Kernel::running()?;
+        match change {
+            Change::Load { name, params } => load(host.kind, &kernel, name, params),
+            Change::Unload { name, built_in: true } => Err(Error::new(format!(
+                "`{name}` is built into kernel `{}` and cannot be unloaded",
+                kernel.release
+            ))),
+            Change::Unload { name, .. } => unload(host.kind, name),
+        }
+    }
+
+    fn report(&self, observed: &Observed) -> Map<String, Value> {
+        let mut map = Map::new();
+        map.insert("name".into(), self.name.clone().into());
+        map.insert("builtin".into(), (*observed == Observed::BuiltIn).into());
+        map
+    }
+}
+
+fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Result<(), Error> {
+    // IPVS itself is what a lab is for, and harmless while no namespace configures it.
+    if kind == HostKind::Lab && !kernel::canonical(name).starts_with("ip_vs") {
+        return Err(Error::new(format!(
+            "a lab host must not load `{name}`: modules are not namespaced, it would be the \
+             machine that loads it"
+        ))
+        .hint("load it on the machine first, or run the lab with `--vm`"));
+    }
+    let argv = ["modprobe", "--", name].into_iter().map(str::to_owned);
+    let output = Program::new(argv.chain(params.iter().cloned())).plain_language().run()?;
+    if output.success() {
+        return Ok(());
+    }
+    let words = output.last_words();
+    if words.contains("not found in directory") || words.contains("could not be found") {
+        return Err(kernel.lacks(name));
+    }
+    let error = Error::new(format!("failed to load `{name}`: {words}"));
+    Err(match words {
+        words if words.contains("Operation not permitted") => {
+            error.hint("run as root, set `become: true`, or try it in a lab with `--vm`")
+        }
+        words if words.contains("Exec format error") => error.hint(format!(
+            "the module was built for another kernel than the running `{}`",
+            kernel.release
+        )),
+        words if words.contains("Unknown symbol") || words.contains("Invalid argument") => {
+            error.hint("`dmesg` says which parameter or symbol the module does not know")
+        }
+        words if words.contains("Key was rejected") => {
+            error.hint("secure boot accepts signed modules only")
+        }
+        _ => error,
+    })
+}
+
+fn unload(kind: HostKind, name: &str) -> Result<(), Error> {
+    if kind != HostKind::Machine {
+        return Err(Error::new(format!(
+            "a lab host must not unload `{name}`: modules are not namespaced, other hosts use it"
+        ))
+        .hint("in a lab, leave the module loaded; it goes with the lab's virtual machine"));
+    }
+    let output = Program::new(["modprobe", "--remove", "--", name]).plain_language().run()?;
+    if output.success() {
+        return Ok(());
+    }
+    let error = output.error(&format!("unloading `{name}`"));
+    Err(if error.message.contains("is in use") {
+        error.hint("something uses it: a virtual service, or another module")
+    } else {
+        error
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modprobe(state: Presence) -> Modprobe {
+        Modprobe { name: "ip_vs".into(), state, params: "conn_tab_bits=14".into() }
+    }
+
+    #[test]
+    fn differs_only_where_it_should() {
+        use Observed::{Absent, BuiltIn, Loaded};
+        let shown = |state, observed| {
+            modprobe(state).diff(&observed).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(Presence::Present, Absent), ["load `ip_vs` with conn_tab_bits=14"]);
+        assert!(shown(Presence::Present, Loaded).is_empty());
+        assert!(shown(Presence::Present, BuiltIn).is_empty());
+        assert!(shown(Presence::Absent, Absent).is_empty());
+        assert_eq!(shown(Presence::Absent, Loaded), ["unload `ip_vs`"]);
+        assert_eq!(shown(Presence::Absent, BuiltIn), ["unload `ip_vs`"]);
+    }
+
+    #[test]
+    fn refuses_what_would_be_an_option_of_the_program() {
+        for name in ["", "-r", "a b", "../x", "a/b"] {
+            let module = Modprobe { name: name.into(), ..modprobe(Presence::Present) };
+            assert!(module.check().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn keeps_a_lab_from_changing_the_machines_modules() {
+        let kernel = Kernel::running().unwrap();
+        let error = load(HostKind::Lab, &kernel, "dummy", &[]).unwrap_err();
+        assert!(error.message.contains("not namespaced"), "{error}");
+        for kind in [HostKind::Lab, HostKind::LabInVm] {
+            assert!(unload(kind, "ip_vs").unwrap_err().message.contains("not namespaced"));
+        }
+    }
+}
