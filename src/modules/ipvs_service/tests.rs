@@ -155,7 +155,7 @@ destinations:
     );
     assert_eq!(
         all.service.to_string(),
-        "udp://[fd00::89]:5060 mh flag-1 flag-2 persistent 300 mask /64 pe sip ops"
+        "udp://[fd00::89]:5060 mh (mh-fallback,mh-port) persistent 300 mask /64 pe sip ops"
     );
     let destinations = all.destinations.unwrap();
     let lines: Vec<String> =
