@@ -12,6 +12,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::stat::{Mode as Umask, umask};
 use nix::unistd::{dup2_stdin, dup2_stdout};
 
+use crate::lab::probe;
 use crate::modules::{self, Error, Host, Place};
 
 use protocol::{Frame, Reply, Request};
@@ -114,12 +115,8 @@ fn perform(host: &mut Host, request: Request) -> Result<Reply, Error> {
             }
         }
         Request::Facts => Ok(Reply::Value(facts::gather())),
-        Request::Probe(value) => probe(value).map(Reply::Value),
+        Request::Probe(value) => probe::run(value).map(Reply::Value),
     }
-}
-
-fn probe(_value: serde_json::Value) -> Result<serde_json::Value, Error> {
-    Err(Error::new("this build has no probes"))
 }
 
 /// What a panic said.

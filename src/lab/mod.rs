@@ -3,9 +3,11 @@
 //! [`topology`] reads the lab file. A [`Lab`] hangs from the process that started it, a
 //! [`Running`] one from its own keeper; of both the hosts are reached through an [`Entrance`].
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
-//! of each host, `clone` and `mounts` make its root, `fabric` its network.
+//! of each host, `clone` and `mounts` make its root, `fabric` its network. [`probe`] is what an
+//! agent does to look at the cluster from its host, and [`check`] judges what was seen.
 
 mod channel;
+pub mod check;
 mod clone;
 mod entrance;
 mod error;
@@ -14,6 +16,7 @@ pub(crate) mod host;
 pub(crate) mod keeper;
 mod mounts;
 mod plan;
+pub mod probe;
 pub(crate) mod process;
 mod running;
 pub mod topology;

@@ -21,7 +21,7 @@ pub mod file;
 mod filesystem;
 mod host;
 pub mod modprobe;
-mod process;
+pub(crate) mod process;
 pub mod set_fact;
 pub mod shell;
 pub mod sysctl;

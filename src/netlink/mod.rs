@@ -5,9 +5,11 @@
 //! [`route`] goes through the rtnetlink crate; [`ipvs`] has its own codec, over [`socket`].
 
 pub mod ipvs;
+mod mac;
 mod name;
 pub mod route;
 pub mod socket;
 pub mod wire;
 
+pub use mac::BadMacAddress;
 pub use name::{BadInterfaceName, InterfaceName, MacAddress};
