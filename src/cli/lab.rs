@@ -1,6 +1,6 @@
 //! `lvsmith lab`: clusters of network namespaces on this machine.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -12,7 +12,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
-use crate::lab::{self, Entrance, Error, Running, State, Topology};
+use crate::lab::{self, Entrance, Error, HostState, Running, State, Topology};
 
 /// Build labs: clusters of hosts that are copy-on-write clones of this machine
 #[derive(Debug, Args)]
@@ -23,6 +23,8 @@ pub(super) struct Lab {
 
 #[derive(Debug, Subcommand)]
 enum LabCommand {
+    /// Make a lab, run its playbook twice, look at its checks, end it
+    Test(super::trial::Test),
     /// Start a lab that stays up until `lab down`
     Up {
         /// The lab's folder, or its lab.yml
@@ -70,6 +72,7 @@ enum LabCommand {
 /// Runs it; of a command in a lab host the exit code is passed on.
 pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
+        LabCommand::Test(test) => super::trial::run(test),
         LabCommand::Up { lab } => up(&lab).into(),
         LabCommand::Down { lab } => down(lab.as_deref()).into(),
         LabCommand::List { json } => list(json).into(),
@@ -90,13 +93,16 @@ fn up(path: &Path) -> Exit {
         Ok(lab) => {
             let count = lab.state().hosts.len();
             let took = start.elapsed().as_millis();
-            println!("lab `{}` is up: {count} hosts in {took} ms", topology.name);
-            print_hosts(lab.state());
-            println!("try `lvsmith lab shell HOST`; `lvsmith lab down {}` ends it", topology.name);
+            let name = &topology.name;
+            say(&format!(
+                "lab `{name}` is up: {count} hosts in {took} ms\n{}\
+                 try `lvsmith lab shell HOST`; `lvsmith lab down {name}` ends it\n",
+                hosts(lab.state())
+            ));
             Exit::Declared
         }
         Err(Error::AlreadyUp { name, folder }) if Path::new(&folder) == topology.folder => {
-            println!("lab `{name}` is up already");
+            say(&format!("lab `{name}` is up already\n"));
             Exit::Declared
         }
         Err(error) => failed(error),
@@ -110,7 +116,7 @@ fn down(lab: Option<&str>) -> Exit {
     });
     match ended {
         Ok(name) => {
-            println!("lab `{name}` is down");
+            say(&format!("lab `{name}` is down\n"));
             Exit::Declared
         }
         Err(error) => failed(error),
@@ -124,33 +130,38 @@ fn list(json: bool) -> Exit {
     };
     let states: Vec<&State> = labs.iter().map(Running::state).collect();
     if json {
-        println!("{}", serde_json::json!(states));
+        say(&format!("{}\n", serde_json::json!(states)));
         return Exit::Declared;
     }
     if states.is_empty() {
-        println!("no lab is up");
+        say("no lab is up\n");
     }
     for state in states {
         let (name, folder) = (&state.name, state.folder.display());
-        println!("{name}: {} hosts, up {}, from {folder}", state.hosts.len(), age(state.since));
-        print_hosts(state);
+        let (count, age) = (state.hosts.len(), age(state.since));
+        say(&format!("{name}: {count} hosts, up {age}, from {folder}\n{}", hosts(state)));
     }
     Exit::Declared
 }
 
-fn print_hosts(state: &State) {
+/// Says something on standard output; who closed it does not want to hear it.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn hosts(state: &State) -> String {
     let width = state.hosts.keys().map(String::len).max().unwrap_or_default();
-    for (name, host) in &state.hosts {
-        let mut interfaces: Vec<String> = host
-            .interfaces
-            .iter()
+    let line = |(name, host): (&String, &HostState)| {
+        let interfaces = host.interfaces.iter();
+        let mut words: Vec<String> = interfaces
             .map(|one| format!("{} {}/{} ({})", one.name, one.address, one.prefix, one.network))
             .collect();
         if host.pid.is_none() {
-            interfaces.push("has ended".into());
+            words.push("has ended".into());
         }
-        println!("  {name:width$}  {}", interfaces.join(", "));
-    }
+        format!("  {name:width$}  {}\n", words.join(", "))
+    };
+    state.hosts.iter().map(line).collect()
 }
 
 fn age(since: u64) -> String {

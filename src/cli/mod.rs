@@ -14,6 +14,8 @@ mod apply;
 mod connector;
 mod exit;
 mod lab;
+mod place;
+mod trial;
 mod vm;
 
 pub use exit::Exit;

@@ -119,6 +119,11 @@ pub fn run(command: Vm) -> ExitCode {
             return vm::keep(&id).map_or(Exit::Environment.into(), |()| ExitCode::SUCCESS);
         }
     };
+    exit_of(result)
+}
+
+/// The exit code, or what went wrong as one; that is told.
+pub(super) fn exit_of(result: Result<ExitCode, Error>) -> ExitCode {
     result.unwrap_or_else(|error| {
         let color = std::io::stderr().is_terminal();
         anstream::eprintln!("{}", Diagnostic::from(&error).render(color));

@@ -26,7 +26,7 @@ const STAGE: &str = "/sys";
 const FILE_LIMIT: u64 = 1 << 20;
 
 /// What of `/proc` acts on the whole kernel, besides all of `/proc/sys` but `net`.
-const KERNEL_WIDE: [&str; 14] = [
+const KERNEL_WIDE: [&str; 8] = [
     "/proc/acpi",
     "/proc/bus",
     "/proc/fs",
@@ -34,14 +34,8 @@ const KERNEL_WIDE: [&str; 14] = [
     "/proc/mtrr",
     "/proc/scsi",
     "/proc/sysrq-trigger",
-    // One neighbour table serves all namespaces, and so do its limits.
-    "/proc/sys/net/ipv4/neigh/default/gc_interval",
-    "/proc/sys/net/ipv4/neigh/default/gc_thresh1",
-    "/proc/sys/net/ipv4/neigh/default/gc_thresh2",
-    "/proc/sys/net/ipv4/neigh/default/gc_thresh3",
-    "/proc/sys/net/ipv6/neigh/default/gc_thresh1",
-    "/proc/sys/net/ipv6/neigh/default/gc_thresh2",
-    "/proc/sys/net/ipv6/neigh/default/gc_thresh3",
+    // The one key below `net` that is not the namespace's own, and cannot be set back.
+    "/proc/sys/net/netfilter/nf_hooks_lwtunnel",
 ];
 
 /// Puts this process, in a mount namespace of its own, into a clone of the machine. `folder`

@@ -51,7 +51,7 @@ impl Entrance {
     }
 
     /// Starts a program in the host. It is our child; it dies when this process does, and with
-    /// the host. Paths are the host's, [`process::SELF`] excepted.
+    /// the host. Paths are the host's, `/proc/self/exe` excepted.
     pub fn spawn(&self, command: Command) -> Result<Child, Error> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error: &io::Error| {

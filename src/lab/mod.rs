@@ -12,14 +12,15 @@ mod clone;
 mod entrance;
 mod error;
 mod fabric;
-pub mod host;
-pub mod keeper;
+pub(crate) mod host;
+pub(crate) mod keeper;
 mod mounts;
 mod plan;
 pub mod probe;
-pub mod process;
+pub(crate) mod process;
 mod running;
 pub mod topology;
+pub mod trial;
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -31,12 +31,11 @@ pub struct Failure {
 }
 
 impl Handle {
-    /// Opens a socket and looks IPVS up. Loads nothing on purpose, though the kernel itself
-    /// loads `ip_vs` on this question where it can.
+    /// Opens a socket and looks IPVS up by its name, upon which the kernel loads `ip_vs` where
+    /// it can.
     pub fn open() -> Result<Self, Error> {
         let what = "find IPVS in the kernel";
-        let mut socket = Socket::open(NETLINK_GENERIC)
-            .map_err(|error| Error::reading(what, socket::Error::Io(error)))?;
+        let mut socket = generic_socket(what)?;
         let body = message::family_request(IPVS_GENL_NAME);
         let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
         match socket.get(request, message::family) {
@@ -44,6 +43,19 @@ impl Handle {
             Ok(None) | Err(socket::Error::Kernel(Errno::ENOENT)) => Err(Error::NoIpvs),
             Err(error) => Err(Error::reading(what, error)),
         }
+    }
+
+    /// Opens a socket to an IPVS that is there already; `None` when none is. Loads nothing.
+    pub fn open_loaded() -> Result<Option<Self>, Error> {
+        let what = "look for IPVS in the kernel";
+        let mut socket = generic_socket(what)?;
+        let body = message::families_request();
+        let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
+        let families = socket
+            .dump(request, message::named_family)
+            .map_err(|error| Error::reading(what, error))?;
+        let found = families.into_iter().find(|(name, _)| name == IPVS_GENL_NAME);
+        Ok(found.map(|(_, family)| Self { socket, family }))
     }
 
     /// The version of this IPVS and the size of its connection table.
@@ -217,6 +229,10 @@ impl Handle {
     ) -> Result<Vec<T>, socket::Error> {
         self.socket.dump(socket::Request { kind: self.family, body }, decode)
     }
+}
+
+fn generic_socket(what: &str) -> Result<Socket, Error> {
+    Socket::open(NETLINK_GENERIC).map_err(|error| Error::reading(what, socket::Error::Io(error)))
 }
 
 fn check(request: &Request) -> Result<(), Error> {

@@ -133,6 +133,17 @@ pub(super) fn family(body: &[u8]) -> Result<u16, Malformed> {
     find(reply(body, CTRL_CMD_NEWFAMILY)?, CTRL_ATTR_FAMILY_ID)?.u16()
 }
 
+/// Asks for every generic netlink family, which loads nothing.
+pub(super) fn families_request() -> Vec<u8> {
+    command(CTRL_CMD_GETFAMILY, |_| {})
+}
+
+pub(super) fn named_family(body: &[u8]) -> Result<(String, u16), Malformed> {
+    let attributes = reply(body, CTRL_CMD_NEWFAMILY)?;
+    let name = find(attributes.clone(), CTRL_ATTR_FAMILY_NAME)?.text()?;
+    Ok((name.into(), find(attributes, CTRL_ATTR_FAMILY_ID)?.u16()?))
+}
+
 /// Asks for one service.
 pub(super) fn service_request(key: &ServiceKey) -> Vec<u8> {
     command(IPVS_CMD_GET_SERVICE, |out| {

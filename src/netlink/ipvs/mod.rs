@@ -37,6 +37,7 @@ pub use error::Error;
 pub use handle::{Failure, Handle};
 pub use message::Request;
 pub use refused::Refused;
+pub(crate) use refused::check_host;
 pub use service::{
     Engine, Family, Netmask, Persistence, Protocol, SCHEDULERS, Scheduler, SchedulerFlags, Service,
     ServiceKey, ServiceState,

@@ -129,7 +129,7 @@ impl Destination {
 }
 
 /// Checks that an address can be that of one host.
-fn check_host(address: IpAddr, role: &str) -> Result<(), Refused> {
+pub(crate) fn check_host(address: IpAddr, role: &str) -> Result<(), Refused> {
     let what = match address {
         _ if address.is_unspecified() => "the unspecified address",
         _ if address.is_multicast() => "a multicast address",

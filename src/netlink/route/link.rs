@@ -8,11 +8,13 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
 };
 
+use serde::Serialize;
+
 use super::{Error, Handle};
 use crate::netlink::{InterfaceName, MacAddress};
 
 /// An interface, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// The kernel's number for it, unique in its network namespace.
     pub index: u32,

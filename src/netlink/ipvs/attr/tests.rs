@@ -320,13 +320,14 @@ fn master() -> Daemon {
 
 #[test]
 fn reads_the_number_of_the_family() {
-    let family = message::family(&bytes(
+    let capture = bytes(
         "01 02 0000                    # CTRL_CMD_NEWFAMILY
          0900 0200 4950565300 000000   # FAMILY_NAME: IPVS
          0600 0100 2000 0000           # FAMILY_ID: 32
          0800 0300 01000000            # VERSION",
-    ));
-    assert_eq!(family, Ok(32));
+    );
+    assert_eq!(message::family(&capture), Ok(32));
+    assert_eq!(message::named_family(&capture), Ok(("IPVS".into(), 32)));
 }
 
 #[test]
@@ -515,7 +516,7 @@ fn survives_replies_that_are_cut_short_or_corrupt() {
         // None of them may panic or go on for ever; what they answer does not matter here.
         let _ = (message::service(body), message::destination(body, Family::Ipv6));
         let _ = (message::daemon(body), message::timeouts(body), message::info(body));
-        let _ = message::family(body);
+        let _ = message::named_family(body);
     };
     for capture in captures {
         for end in 0..capture.len() {
