@@ -12,12 +12,15 @@ use socket2::{Domain, Socket, Type};
 
 use super::capture::{Capture, Coverage};
 use super::response::{self, Broken, Response};
-use super::{Seconds, Url};
+use super::{Seconds, Url, port};
 use crate::modules::Error;
 use crate::netlink::MacAddress;
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
 const GIVE_UP: usize = 3;
+
+/// As many source ports are tried before the kernel may choose one.
+const TRIES: usize = 1000;
 
 /// Who answers HTTP requests?
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -224,21 +227,29 @@ impl Http {
 
     /// A socket bound before it connects, so that its port is known even when that fails.
     fn socket(&self, peer: SocketAddr) -> Result<Socket, Error> {
-        let source = SocketAddr::new(
-            self.source.unwrap_or(unspecified(peer)),
-            self.source_port.unwrap_or(0),
-        );
-        let open = || {
+        let address = self.source.unwrap_or(unspecified(peer));
+        let open = |port: u16| {
             let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
             if self.source_port.is_some() {
                 // The connection before may still be on its way out.
                 socket.set_reuse_address(true)?;
             }
-            socket.bind(&source.into())?;
+            socket.bind(&SocketAddr::new(address, port).into())?;
             Ok(socket)
         };
-        open().map_err(|error: io::Error| {
-            let error = Error::io(format!("failed to use the source address `{source}`"), &error);
+        let taken = |result: &io::Result<Socket>| {
+            result.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+        };
+        let opened = match self.source_port {
+            Some(port) => open(port),
+            None => {
+                let mut tries = (0..TRIES).map(|_| open(port::next()));
+                tries.find(|result| !taken(result)).unwrap_or_else(|| open(0))
+            }
+        };
+        opened.map_err(|error| {
+            let port = self.source_port.map(|port| format!(":{port}")).unwrap_or_default();
+            let error = Error::io(format!("failed to use the source `{address}{port}`"), &error);
             match self.source {
                 Some(_) => error.hint("`source` must be an address of this host"),
                 None => error,
