@@ -150,6 +150,18 @@ fn sends_the_path_the_headers_and_from_the_source_it_is_told() {
 }
 
 #[test]
+fn comes_back_from_the_same_port_when_it_is_told_to() {
+    let mut http = probe(serve(&[RS1, RS2, RS1]), 3);
+    // A port that was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr());
+    http.source_port = Some(free.expect("loopback has free ports").port());
+    http.timeout = Seconds::from_millis(2_000);
+    let answers = http.run().expect("loopback works");
+    assert_eq!(troubles(&answers), [None; 3]);
+    assert!(answers.requests.iter().all(|one| Some(one.local.port()) == http.source_port));
+}
+
+#[test]
 fn refuses_what_is_wrong_on_this_host() {
     let mut http = probe(serve(&[RS1]), 1);
     http.headers.insert("X".into(), "1\r\nY: 2".into());
