@@ -19,6 +19,7 @@ use protocol::{Frame, Reply, Request};
 
 mod facts;
 pub mod protocol;
+pub mod supervisor;
 
 /// The build that controller and agent must share.
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");

@@ -91,11 +91,11 @@ fn up(path: &Path) -> Exit {
     let start = Instant::now();
     match lab::up(&topology) {
         Ok(lab) => {
-            let count = lab.state().hosts.len();
+            let count = counted(lab.state());
             let took = start.elapsed().as_millis();
             let name = &topology.name;
             say(&format!(
-                "lab `{name}` is up: {count} hosts in {took} ms\n{}\
+                "lab `{name}` is up: {count} in {took} ms\n{}\
                  try `lvsmith lab shell HOST`; `lvsmith lab down {name}` ends it\n",
                 hosts(lab.state())
             ));
@@ -138,8 +138,8 @@ fn list(json: bool) -> Exit {
     }
     for state in states {
         let (name, folder) = (&state.name, state.folder.display());
-        let (count, age) = (state.hosts.len(), age(state.since));
-        say(&format!("{name}: {count} hosts, up {age}, from {folder}\n{}", hosts(state)));
+        let (count, age) = (counted(state), age(state.since));
+        say(&format!("{name}: {count}, up {age}, from {folder}\n{}", hosts(state)));
     }
     Exit::Declared
 }
@@ -147,6 +147,13 @@ fn list(json: bool) -> Exit {
 /// Says something on standard output; who closed it does not want to hear it.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn counted(state: &State) -> String {
+    match state.hosts.len() {
+        1 => "1 host".into(),
+        count => format!("{count} hosts"),
+    }
 }
 
 fn hosts(state: &State) -> String {

@@ -155,3 +155,36 @@ impl From<Error> for Diagnostic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_refuses_comes_with_a_remedy() {
+        let error = Error::refused("start a host", Errno::EPERM);
+        assert_eq!(error.to_string(), "failed to start a host: operation not permitted");
+        assert!(error.hint().is_some_and(|hint| hint.contains("root")));
+        let error = Error::refused("mount a filesystem of the kind `overlay`", Errno::ENODEV);
+        assert!(error.hint().is_some_and(|hint| hint.contains("--vm")));
+    }
+
+    #[test]
+    fn says_which_labs_and_hosts_there_are() {
+        let none = Error::NotUp { asked: None, up: Vec::new() };
+        assert_eq!(none.to_string(), "no lab is up");
+        let other = Error::NotUp { asked: Some("dr".into()), up: vec!["lvs-dr".into()] };
+        assert_eq!(other.to_string(), "no lab `dr` is up");
+        assert_eq!(other.hint().as_deref(), Some("up are: lvs-dr"));
+        let hosts = vec!["rs1".into(), "lb1".into()];
+        let host = Error::NoHost { lab: "dr".into(), host: "rs2".into(), hosts };
+        assert_eq!(host.hint().as_deref(), Some("did you mean `rs1`?"));
+    }
+
+    #[test]
+    fn survives_the_way_from_the_keeper() {
+        let error = Error::Environment { message: "x".into(), hint: Some("y".into()) };
+        let text = serde_json::to_string(&error).expect("encodes");
+        assert_eq!(serde_json::from_str::<Error>(&text).expect("decodes"), error);
+    }
+}

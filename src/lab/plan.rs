@@ -42,7 +42,6 @@ pub struct Interface {
     /// The length of the network's prefix.
     pub prefix: u8,
     /// Its hardware address, the same in every run.
-    #[serde(with = "mac_text")]
     pub mac: MacAddress,
 }
 
@@ -162,24 +161,6 @@ fn mac(network: usize, ordinal: usize, address: IpAddr) -> MacAddress {
 
 fn low_bytes(number: usize) -> [u8; 4] {
     u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes()
-}
-
-mod mac_text {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use super::MacAddress;
-
-    pub(super) fn serialize<S: Serializer>(mac: &MacAddress, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(mac)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MacAddress, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes: Result<Vec<u8>, _> =
-            text.split(':').map(|part| u8::from_str_radix(part, 16)).collect();
-        let bytes = bytes.ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(MacAddress).ok_or_else(|| de::Error::custom(format!("bad address `{text}`")))
-    }
 }
 
 #[cfg(test)]

@@ -25,8 +25,10 @@ pub mod ipvs_service;
 pub mod link;
 pub mod modprobe;
 mod network;
+pub mod package;
 pub(crate) mod process;
 pub mod route;
+pub mod service;
 pub mod set_fact;
 pub mod shell;
 pub mod sysctl;
@@ -292,6 +294,14 @@ pub static TABLE: &[Module] = &[
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
+    Module::resource::<package::Package>(
+        "package",
+        &["ansible.builtin.package", "ansible.builtin.apt", "apt"],
+    ),
+    Module::action::<service::Service>(
+        "service",
+        &["ansible.builtin.service", "ansible.builtin.systemd", "systemd"],
+    ),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
     Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),

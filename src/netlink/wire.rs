@@ -162,9 +162,11 @@ impl<'a> Attributes<'a> {
 pub struct Writer(pub Vec<u8>);
 
 impl Writer {
-    /// Adds an attribute and pads it.
+    /// Adds an attribute and pads it. Panics above 64 KiB, which no value comes near that this
+    /// program writes: they are names, numbers and lists of a few of them.
     pub fn push(&mut self, kind: u16, value: &[u8]) -> &mut Self {
-        let length = u16::try_from(4 + value.len()).expect("values here are names and numbers");
+        let length = u16::try_from(4 + value.len())
+            .expect("names, numbers and short lists of them are below 64 KiB");
         self.0.extend(length.to_ne_bytes());
         self.0.extend(kind.to_ne_bytes());
         self.0.extend(value);

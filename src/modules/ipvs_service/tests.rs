@@ -155,7 +155,7 @@ destinations:
     );
     assert_eq!(
         all.service.to_string(),
-        "udp://[fd00::89]:5060 mh flag-1 flag-2 persistent 300 mask /64 pe sip ops"
+        "udp://[fd00::89]:5060 mh (mh-fallback,mh-port) persistent 300 mask /64 pe sip ops"
     );
     let destinations = all.destinations.unwrap();
     let lines: Vec<String> =
@@ -255,4 +255,15 @@ fn says_where_a_mistake_is_and_what_to_do() {
         let error = mistake::<IpvsService>(&yaml);
         assert!(error.contains(part), "{yaml}\ngives: {error}\nwhich does not say `{part}`");
     }
+}
+
+#[test]
+fn an_address_alone_is_a_destination() {
+    let web = "{vip: 10.0.0.1, port: 80, forward: nat, ";
+    let short: IpvsService =
+        travelled(&format!("{web}destinations: [10.0.0.2, '10.0.0.3:8080']}}"));
+    let long: IpvsService = travelled(&format!(
+        "{web}destinations: [{{address: 10.0.0.2}}, {{address: 10.0.0.3, port: 8080}}]}}"
+    ));
+    assert_eq!(short.destinations, long.destinations);
 }

@@ -210,6 +210,19 @@ pub struct SchedulerFlags {
     pub third: bool,
 }
 
+impl SchedulerFlags {
+    /// The names of those that are set: with `sh` and `mh` the first two have names.
+    fn names(self, scheduler: &Scheduler) -> Vec<&'static str> {
+        let [first, second] = match scheduler.as_str() {
+            "sh" => ["sh-fallback", "sh-port"],
+            "mh" => ["mh-fallback", "mh-port"],
+            _ => ["flag-1", "flag-2"],
+        };
+        let all = [(self.first, first), (self.second, second), (self.third, "flag-3")];
+        all.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
+    }
+}
+
 /// Which clients are one client to persistence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -281,17 +294,13 @@ impl Service {
     }
 }
 
-/// `tcp://192.168.0.89:80 wrr persistent 300 mask 255.255.255.0 ops`.
+/// `tcp://192.168.0.89:80 sh (sh-port) persistent 300 mask 255.255.255.0 ops`.
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.key, self.scheduler)?;
-        let flags = self.scheduler_flags;
-        for (set, name) in
-            [(flags.first, "flag-1"), (flags.second, "flag-2"), (flags.third, "flag-3")]
-        {
-            if set {
-                write!(f, " {name}")?;
-            }
+        let names = self.scheduler_flags.names(&self.scheduler);
+        if !names.is_empty() {
+            write!(f, " ({})", names.join(","))?;
         }
         if let Some(persistence) = &self.persistence {
             write!(f, " persistent {}", persistence.timeout)?;
@@ -319,4 +328,36 @@ pub struct ServiceState {
     /// What a newer kernel says besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Unknown>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_its_users_would_write_it() {
+        let v6 = ServiceKey::address(Protocol::Sctp, [0xfd00, 0, 0, 0, 0, 0, 0, 1], 443);
+        let flags = SchedulerFlags { second: true, third: true, ..SchedulerFlags::default() };
+        let netmask = Netmask::V6(64);
+        let timeout = NonZeroU32::new(300).unwrap();
+        let service = |name| Service {
+            scheduler_flags: flags,
+            persistence: Some(Persistence { timeout, netmask }),
+            ..Service::new(v6, Scheduler::new(name).unwrap())
+        };
+        assert_eq!(
+            service("sh").to_string(),
+            "sctp://[fd00::1]:443 sh (sh-port,flag-3) persistent 300 mask /64"
+        );
+        assert!(service("rr").to_string().contains(" (flag-2,flag-3) "));
+    }
+
+    #[test]
+    fn refuses_names_the_kernel_could_not_hold() {
+        for name in ["", "a name", "sixteen-letters-", "r\0r", "rrü"] {
+            assert!(Scheduler::new(name).is_err(), "{name:?}");
+            assert!(Engine::new(name).is_err(), "{name:?}");
+        }
+        assert!(Scheduler::new("fifteen-letters").is_ok());
+    }
 }
