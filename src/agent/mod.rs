@@ -12,12 +12,14 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::stat::{Mode as Umask, umask};
 use nix::unistd::{dup2_stdin, dup2_stdout};
 
+use crate::lab::probe;
 use crate::modules::{self, Error, Host, Place};
 
 use protocol::{Frame, Reply, Request};
 
 mod facts;
 pub mod protocol;
+pub mod supervisor;
 
 /// The build that controller and agent must share.
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
@@ -114,12 +116,8 @@ fn perform(host: &mut Host, request: Request) -> Result<Reply, Error> {
             }
         }
         Request::Facts => Ok(Reply::Value(facts::gather())),
-        Request::Probe(value) => probe(value).map(Reply::Value),
+        Request::Probe(value) => probe::run(value).map(Reply::Value),
     }
-}
-
-fn probe(_value: serde_json::Value) -> Result<serde_json::Value, Error> {
-    Err(Error::new("this build has no probes"))
 }
 
 /// What a panic said.

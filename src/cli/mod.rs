@@ -13,6 +13,10 @@ mod agent;
 mod apply;
 mod connector;
 mod exit;
+mod lab;
+mod place;
+mod trial;
+mod vm;
 
 pub use exit::Exit;
 
@@ -39,14 +43,20 @@ enum Command {
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
+    Lab(lab::Lab),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
+    /// Run commands in a micro-VM that has a kernel with IPVS
+    #[command(subcommand)]
+    Vm(vm::Vm),
 }
 
 /// Runs the program with the process's own arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    // In a guest this program is process 1, and has no command line.
+    crate::vm::init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -57,11 +67,12 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Agent => agent::run(),
-        Command::Apply(apply) => apply.apply(),
-        Command::Plan(apply) => apply.plan(),
+        Command::Agent => agent::run().into(),
+        Command::Apply(apply) => apply.apply().into(),
+        Command::Plan(apply) => apply.plan().into(),
+        Command::Lab(command) => lab::run(command),
+        Command::Vm(command) => vm::run(command),
     }
-    .into()
 }
 
 /// Whether diagnostics are drawn with colour.

@@ -1,6 +1,8 @@
 //! Ways to get an agent running on a host. A connection is nothing more than that: what
 //! comes back is the same [`AgentClient`] whichever way was taken.
 
+pub mod netns;
+
 use std::io::{BufReader, BufWriter};
 use std::process::{Child, ChildStdin, ChildStdout};
 

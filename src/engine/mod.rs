@@ -81,6 +81,15 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// Finds plays that name hosts which are not there, without running anything.
+pub fn check_hosts(
+    playbook: &Playbook,
+    inventory: &Inventory,
+    options: &Options,
+) -> Result<(), Diagnostics> {
+    choose_hosts(playbook, inventory, options).map(|_| ())
+}
+
 /// Runs a playbook. What is wrong with the playbook as a whole is an error; what goes wrong
 /// on a host is in the summary.
 pub fn run(

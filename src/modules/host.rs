@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
+use crate::netlink::{ipvs, route};
+
 /// What kind of machine this is, since not everything is namespaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,12 +23,39 @@ pub enum HostKind {
 pub struct Host {
     /// What kind of machine it is.
     pub kind: HostKind,
+    routes: Option<route::Handle>,
+    ipvs: Option<ipvs::Handle>,
 }
 
 impl Host {
     /// A machine of that kind, with nothing open yet.
     #[must_use]
     pub fn new(kind: HostKind) -> Self {
-        Self { kind }
+        Self { kind, ..Self::default() }
+    }
+
+    /// The machine's links, addresses and routes. The socket is opened once, in the network
+    /// namespace that the calling thread is in then.
+    pub fn routes(&mut self) -> Result<&mut route::Handle, Error> {
+        match &mut self.routes {
+            Some(handle) => Ok(handle),
+            empty => Ok(empty.insert(route::Handle::new()?)),
+        }
+    }
+
+    /// The machine's IPVS, which the kernel loads for this where it can.
+    pub fn ipvs(&mut self) -> Result<&mut ipvs::Handle, Error> {
+        match &mut self.ipvs {
+            Some(handle) => Ok(handle),
+            empty => Ok(empty.insert(ipvs::Handle::open()?)),
+        }
+    }
+
+    /// The machine's IPVS if it is there already: what only looks must load nothing.
+    pub fn loaded_ipvs(&mut self) -> Result<Option<&mut ipvs::Handle>, Error> {
+        if self.ipvs.is_none() {
+            self.ipvs = ipvs::Handle::open_loaded()?;
+        }
+        Ok(self.ipvs.as_mut())
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
+pub mod address;
 pub mod assert;
 pub mod command;
 pub mod copy;
@@ -20,8 +21,14 @@ pub mod debug;
 pub mod file;
 mod filesystem;
 mod host;
+pub mod ipvs_service;
+pub mod link;
 pub mod modprobe;
-mod process;
+mod network;
+pub mod package;
+pub(crate) mod process;
+pub mod route;
+pub mod service;
 pub mod set_fact;
 pub mod shell;
 pub mod sysctl;
@@ -283,13 +290,25 @@ impl Module {
 /// Every module, by name.
 pub static TABLE: &[Module] = &[
     Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
+    Module::resource::<address::Address>("address", &[]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
+    Module::resource::<package::Package>(
+        "package",
+        &["ansible.builtin.package", "ansible.builtin.apt", "apt"],
+    ),
+    Module::action::<service::Service>(
+        "service",
+        &["ansible.builtin.service", "ansible.builtin.systemd", "systemd"],
+    ),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
     Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
     Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
+    Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
+    Module::resource::<link::Link>("link", &[]),
+    Module::resource::<route::Route>("route", &[]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
     Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),

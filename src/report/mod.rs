@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 use crate::modules::TextDiff;
 
 mod terminal;
+mod trial;
 
 pub use terminal::Terminal;
+pub use trial::TrialView;
 
 /// How a task ended on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

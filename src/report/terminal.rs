@@ -37,7 +37,7 @@ impl<W: Write> Terminal<W> {
         self.line(&format!("\n{HEADING}{text}{HEADING:#} {}", "*".repeat(stars)));
     }
 
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         // A reader that went away (`| head`) is no reason to stop a change half way.
         let _ = writeln!(self.out, "{text}");
     }

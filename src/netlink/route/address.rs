@@ -29,7 +29,7 @@ pub enum Scope {
 }
 
 /// An address, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Address {
     /// The index of the interface that has it.
     pub interface: u32,
@@ -52,7 +52,7 @@ pub struct Address {
 }
 
 /// An address to be added.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewAddress {
     /// The address.
     pub address: IpAddr,

@@ -8,11 +8,13 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
 };
 
+use serde::Serialize;
+
 use super::{Error, Handle};
 use crate::netlink::{InterfaceName, MacAddress};
 
 /// An interface, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// The kernel's number for it, unique in its network namespace.
     pub index: u32,
@@ -292,4 +294,46 @@ fn link(message: &RouteNetlinkMessage) -> Option<Link> {
         }
     }
     Some(link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_a_cable_in_one_message() {
+        let name = |name| InterfaceName::new(name).unwrap();
+        let peer = Peer {
+            mac: Some(MacAddress([2, 0, 0, 0, 0, 1])),
+            ..Peer::new(name("eth0")).inside(Place::Process(42))
+        };
+        let cable = NewLink {
+            master: Some(7),
+            mtu: Some(1400),
+            up: true,
+            ..NewLink::new(name("port0"), NewKind::Veth(peer))
+        };
+        let message = creation(&cable);
+        assert!(message.header.flags.contains(LinkFlags::Up));
+        let [near @ .., LinkAttribute::LinkInfo(info)] = message.attributes.as_slice() else {
+            panic!("no description of the kind in {message:?}");
+        };
+        let expected = [
+            LinkAttribute::IfName("port0".into()),
+            LinkAttribute::Mtu(1400),
+            LinkAttribute::Controller(7),
+        ];
+        assert_eq!(near, expected);
+        let [_, LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far)))] = info.as_slice() else {
+            panic!("no other end in {info:?}");
+        };
+        // Set up before the cable is plugged in, it would be refused.
+        assert!(!far.header.change_mask.contains(LinkFlags::Up));
+        let expected = [
+            LinkAttribute::IfName("eth0".into()),
+            LinkAttribute::Address(vec![2, 0, 0, 0, 0, 1]),
+            LinkAttribute::NetNsPid(42),
+        ];
+        assert_eq!(far.attributes, expected);
+    }
 }

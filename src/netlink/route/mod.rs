@@ -132,3 +132,40 @@ struct Answer {
     messages: Vec<RouteNetlinkMessage>,
     interrupted: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::InterfaceName;
+    use super::*;
+
+    // Every network namespace has `lo`, and everyone may look.
+
+    #[test]
+    fn finds_the_loopback_interface_by_name_and_in_the_list() {
+        let mut handle = Handle::new().unwrap();
+        let lo = handle.existing_link(&InterfaceName::loopback()).unwrap();
+        assert!(lo.loopback && lo.name == "lo" && lo.kind.is_none(), "{lo:?}");
+        assert!(handle.links().unwrap().contains(&lo));
+    }
+
+    #[test]
+    fn tells_a_missing_interface_from_a_failure() {
+        let mut handle = Handle::new().unwrap();
+        let nope = InterfaceName::new("no-such-link").unwrap();
+        assert_eq!(handle.link(&nope).unwrap(), None);
+        let error = handle.set_up(&nope).unwrap_err();
+        assert_eq!(error.to_string(), "no interface `no-such-link`");
+    }
+
+    #[test]
+    fn lists_addresses_and_routes_of_both_families() {
+        let mut handle = Handle::new().unwrap();
+        for address in handle.addresses().unwrap() {
+            let longest = if address.address.is_ipv4() { 32 } else { 128 };
+            assert!(address.interface > 0 && address.prefix <= longest, "{address:?}");
+        }
+        for route in handle.routes().unwrap() {
+            assert!(route.destination.trunc() == route.destination, "{route:?}");
+        }
+    }
+}

@@ -31,7 +31,8 @@ impl Table {
 }
 
 /// What a route does with a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RouteKind {
     /// Sends it on.
     #[default]
@@ -49,7 +50,7 @@ pub enum RouteKind {
 }
 
 /// A route, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Route {
     /// Where packets are going; a prefix of 0 is the default route.
     pub destination: IpNet,
@@ -76,7 +77,7 @@ pub struct Route {
 }
 
 /// A route to be added, or to be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewRoute {
     /// Where packets are going.
     pub destination: IpNet,
@@ -179,8 +180,11 @@ impl Handle {
         if old.scope.is_none() {
             message.header.scope = RouteScope::NoWhere;
         }
-        // Whoever made it: what is declared is that there is none.
+        // Whoever made it, and whatever it does unless that is given.
         message.header.protocol = RouteProtocol::Unspec;
+        if old.kind == RouteKind::Unicast {
+            message.header.kind = RouteType::Unspec;
+        }
         self.change(|| format!("remove route `{old}`"), RouteNetlinkMessage::DelRoute(message), 0)
     }
 

@@ -8,7 +8,17 @@ macro_rules! role_files {
 }
 
 /// Path below `playbooks/roles`, and text.
-pub static BUILT_IN_ROLES: &[(&str, &str)] = role_files! {};
+pub static BUILT_IN_ROLES: &[(&str, &str)] = role_files! {
+    "lvs_director/defaults/main.yml"
+    "lvs_director/tasks/main.yml"
+    "lvs_director/templates/modules-load.conf"
+    "lvs_real_server/defaults/main.yml"
+    "lvs_real_server/tasks/main.yml"
+    "nginx_backend/defaults/main.yml"
+    "nginx_backend/handlers/main.yml"
+    "nginx_backend/tasks/main.yml"
+    "nginx_backend/templates/nginx.conf"
+};
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let mut names: Vec<&str> =

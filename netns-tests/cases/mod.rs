@@ -1,0 +1,10 @@
+//! The cases, one file a subject; each file lists its own.
+
+use crate::Case;
+
+mod lvs_dr;
+
+/// Every case.
+pub(crate) fn all() -> Vec<Case> {
+    [lvs_dr::CASES].into_iter().flatten().map(|case| Case { ..*case }).collect()
+}

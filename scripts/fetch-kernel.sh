@@ -1,0 +1,90 @@
+#!/bin/sh
+# Puts a stock Debian kernel into lvsmith's cache, for the micro-VM. Nothing is installed.
+#
+#   scripts/fetch-kernel.sh             the kernel that linux-image-amd64 stands for today
+#   scripts/fetch-kernel.sh PACKAGE     that package, e.g. linux-image-6.12.57+deb12-amd64
+#
+# The kernel ends up in ${XDG_CACHE_HOME:-~/.cache}/lvsmith/kernels/RELEASE. Running it again
+# costs nothing.
+set -eu
+
+# depmod lives where an ordinary user does not look.
+PATH="$PATH:/usr/sbin:/sbin"
+
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/lvsmith/kernels"
+meta="linux-image-amd64"
+
+fail() {
+    echo "fetch-kernel: $1" >&2
+    exit 6
+}
+
+for program in apt-get apt-cache dpkg depmod; do
+    command -v "$program" >/dev/null || fail "\`$program\` is missing (Debian packages: apt dpkg kmod)"
+done
+
+# What a metapackage stands for: its first dependency that is a kernel itself.
+resolve() {
+    apt-cache depends --no-recommends --no-suggests "$1" 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
+}
+
+update() {
+    [ "$(id -u)" = 0 ] || return 1
+    apt-get update -qq >/dev/null 2>&1
+}
+
+package="${1:-$meta}"
+case "$package" in
+linux-image-[0-9]*) ;;
+*)
+    concrete=$(resolve "$package")
+    if [ -z "$concrete" ] && update; then concrete=$(resolve "$package"); fi
+    if [ -z "$concrete" ]; then
+        # Without a package list an older kernel in the cache still serves.
+        for have in "$cache"/*/lib/modules/*/modules.dep; do
+            [ -e "$have" ] || continue
+            echo "kernel: apt knows no \`$package\`; keeping what is in $cache"
+            exit 0
+        done
+        fail "apt knows no package \`$package\`: run apt-get update, or add a Debian source"
+    fi
+    package="$concrete"
+    ;;
+esac
+
+release="${package#linux-image-}"
+folder="$cache/$release"
+if [ -e "$folder/lib/modules/$release/modules.dep" ]; then
+    echo "kernel: $release is in $folder"
+    exit 0
+fi
+
+mkdir -p "$cache"
+partial="$cache/.partial-$release"
+rm -rf "$partial"
+mkdir "$partial"
+trap 'rm -rf "$partial"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# The sandbox user of apt could not write into a home folder.
+download() {
+    (cd "$partial" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$package" >/dev/null 2>"$partial/log")
+}
+download || { update && download; } ||
+    fail "failed to download \`$package\`: $(grep -m 1 '^E:' "$partial/log" || echo 'apt-get gave no reason')"
+
+dpkg -x "$partial"/*.deb "$partial/root"
+rm -f "$partial"/*.deb "$partial/log"
+# Debian 13 ships the modules in /usr/lib, Debian 12 in /lib; depmod of either looks in its own.
+if [ -d "$partial/root/usr/lib/modules" ]; then
+    mkdir -p "$partial/root/lib"
+    mv "$partial/root/usr/lib/modules" "$partial/root/lib/modules"
+fi
+rm -rf "$partial/root/usr"
+mkdir "$partial/root/usr"
+ln -s ../lib "$partial/root/usr/lib"
+depmod -b "$partial/root" "$release"
+rm -rf "$folder"
+mv "$partial/root" "$folder"
+echo "kernel: fetched $release into $folder"

@@ -1,0 +1,67 @@
+//! Where a lab runs: on this kernel, or inside a micro-VM that runs the same command again.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::vm::MachineArgs;
+use super::{Exit, complain};
+use crate::diagnostic::Diagnostic;
+use crate::vm;
+
+/// Where a lab is to run.
+#[derive(Debug, Args)]
+pub(super) struct PlaceArgs {
+    /// Run in a micro-VM, whatever this kernel has
+    #[arg(long, conflicts_with = "no_vm")]
+    vm: bool,
+    /// Run on this kernel or not at all
+    #[arg(long)]
+    no_vm: bool,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+/// Where it will run.
+pub(super) enum Place {
+    /// In this process.
+    Here,
+    /// In a VM that is like this.
+    Vm(vm::Options),
+}
+
+impl PlaceArgs {
+    /// Decides; an exit code when it cannot be had.
+    pub(super) fn choose(self, requires_ipvs: bool) -> Result<Place, Exit> {
+        if vm::inside() {
+            return Ok(Place::Here);
+        }
+        let needed = requires_ipvs && vm::needed();
+        match (self.vm, needed, self.no_vm) {
+            (false, false, _) => Ok(Place::Here),
+            (false, true, true) => {
+                complain(
+                    &Diagnostic::new("this kernel has no IPVS, and `--no-vm` refuses a micro-VM")
+                        .hint("leave out `--no-vm`, or load the module: modprobe ip_vs"),
+                );
+                Err(Exit::Environment)
+            }
+            _ => Ok(Place::Vm(self.machine.into())),
+        }
+    }
+}
+
+/// This very command, to be run again inside a VM.
+pub(super) fn this_command() -> Vec<OsString> {
+    let program =
+        std::env::current_exe().map_or_else(|_| "lvsmith".into(), PathBuf::into_os_string);
+    std::iter::once(program).chain(std::env::args_os().skip(1)).collect()
+}
+
+/// Runs this very command again in a VM; files in `shares` are this machine's own.
+pub(super) fn again(mut options: vm::Options, shares: Vec<PathBuf>) -> ExitCode {
+    options.shares.extend(shares);
+    super::vm::exit_of(vm::run(&options, &this_command()).map(ExitCode::from))
+}

@@ -1,0 +1,92 @@
+//! `lvsmith lab test`: make a lab, run its playbook twice, look at its checks, end it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::apply::{RunArgs, exit_of};
+use super::place::{self, Place, PlaceArgs};
+use super::{Exit, complain, complain_at};
+use crate::diagnostic::Diagnostic;
+use crate::lab::trial::{Report, Trial};
+use crate::report::{Terminal, TrialView};
+
+/// What `lab test` takes.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// The lab's folder, or its lab.yml
+    #[arg(default_value = ".")]
+    lab: PathBuf,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+pub(super) fn run(test: Test) -> ExitCode {
+    let both = (Trial::read(&test.lab), test.run.options());
+    let (trial, options) = match both {
+        (Ok(trial), Ok(options)) => (trial, options),
+        (Err(mistakes), _) | (_, Err(mistakes)) => return complain_at(&mistakes).into(),
+    };
+    match test.place.choose(trial.topology.requires_ipvs()) {
+        Err(exit) => return exit.into(),
+        Ok(Place::Vm(options)) => {
+            let folder = test.json.as_deref().map(folder_of);
+            return place::again(options, folder.into_iter().collect());
+        }
+        Ok(Place::Here) => {}
+    }
+    super::catch_interrupts();
+    let terminal = Terminal::new(anstream::stdout().lock(), test.run.verbose());
+    let mut view = TrialView::new(terminal);
+    let report = match trial.run(&options, &mut view) {
+        Ok(report) => report,
+        Err(mistakes) => return complain_at(&mistakes).into(),
+    };
+    view.finish(&report);
+    drop(view);
+    if let Some(error) = &report.error {
+        complain(&Diagnostic::from(error.clone()));
+    }
+    let exit = exit_of_trial(&report);
+    match test.json.map(|file| write(&file, &report)) {
+        Some(Err(error)) => {
+            complain(&error);
+            Exit::Environment.max(exit).into()
+        }
+        _ => exit.into(),
+    }
+}
+
+fn exit_of_trial(report: &Report) -> Exit {
+    if report.interrupted {
+        return Exit::Interrupted;
+    }
+    match exit_of(&report.converged) {
+        Exit::Declared if report.passed => Exit::Declared,
+        Exit::Declared if report.error.is_some() => Exit::Environment,
+        Exit::Declared => Exit::CheckFailed,
+        exit => exit,
+    }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => ".".into(),
+    }
+}
+
+fn write(file: &Path, report: &Report) -> Result<(), Diagnostic> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Diagnostic::new(format!("failed to write `{}`: {error}", file.display()))
+    };
+    let mut text = serde_json::to_string_pretty(report).map_err(|error| failed(&error))?;
+    text.push('\n');
+    std::fs::write(file, text).map_err(|error| failed(&error))
+}

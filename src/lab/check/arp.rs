@@ -1,0 +1,150 @@
+//! `arp`: who answers for an address on the wire. For a VIP it must be the director alone.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{Cause, Check, Hosts, Roster, Scene, Verdict, cause, draw, look};
+use crate::connection::CallError;
+use crate::lab::probe::{self, ArpAnswers, Seconds};
+
+/// Who answers ARP for an address.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arp {
+    /// The host that asks.
+    from: String,
+    /// The address that is asked for.
+    address: Ipv4Addr,
+    /// Who must answer: a host, a list of hosts, or an empty list for nobody.
+    #[serde(deserialize_with = "one_or_many")]
+    answered_by: Vec<String>,
+    /// The interface to ask on, when it is not the one whose network has the address.
+    interface: Option<String>,
+    /// How often to ask.
+    asks: Option<u32>,
+    /// How long to listen.
+    wait: Option<Seconds>,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Names;
+
+    impl<'de> de::Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a host or a list of hosts")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut names = Vec::new();
+            while let Some(name) = list.next_element()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+
+    deserializer.deserialize_any(Names)
+}
+
+impl Check for Arp {
+    type Seen = ArpAnswers;
+
+    fn title(&self) -> String {
+        format!("who answers ARP for {}, asked from {}", self.address, self.from)
+    }
+
+    fn hosts(&self) -> Vec<&str> {
+        std::iter::once(&self.from).chain(&self.answered_by).map(String::as_str).collect()
+    }
+
+    fn look(&self, hosts: &mut dyn Hosts) -> Result<ArpAnswers, CallError> {
+        let mut probe = probe::Arp::new(self.address);
+        probe.interface.clone_from(&self.interface);
+        probe.asks = self.asks.unwrap_or(probe.asks);
+        probe.wait = self.wait.unwrap_or(probe.wait);
+        look(hosts, &self.from, probe)
+    }
+
+    fn judge(&self, seen: &ArpAnswers, lab: &Roster) -> Verdict {
+        let mut verdict = Verdict::default();
+        let wanted = match self.answered_by.as_slice() {
+            [] => "nobody".to_owned(),
+            names => names.join(", "),
+        };
+        verdict.expect(format!("{} answered by {wanted}", self.address));
+        for answer in &seen.answers {
+            verdict.see(format!(
+                "{} answered {} of {} times",
+                lab.mac(answer.mac),
+                answer.count,
+                seen.asks
+            ));
+            let host = lab.by_mac(answer.mac);
+            if !host.is_some_and(|host| self.answered_by.iter().any(|name| name == host)) {
+                verdict.problem(match host {
+                    Some(host) => {
+                        format!("`{host}` answers ARP for {}, and must not", self.address)
+                    }
+                    None => format!("{} answers ARP for {}", lab.mac(answer.mac), self.address),
+                });
+            }
+        }
+        if seen.answers.is_empty() {
+            verdict.see("nobody answered");
+        }
+        for name in &self.answered_by {
+            if !seen.answers.iter().any(|answer| lab.by_mac(answer.mac) == Some(name)) {
+                verdict.problem(format!("`{name}` does not answer ARP for {}", self.address));
+            }
+        }
+        if seen.lost > 0 && !verdict.problems.is_empty() {
+            verdict.see(format!("{} frames were lost, so an answer may be missing", seen.lost));
+        }
+        verdict
+    }
+
+    fn causes(&self, seen: &ArpAnswers, scene: &Scene) -> Vec<Cause> {
+        let expected: Vec<&str> = self.answered_by.iter().map(String::as_str).collect();
+        cause::of_arp(self.address, &expected, seen, scene)
+    }
+
+    fn draw(&self, seen: &ArpAnswers, lab: &Roster) -> Option<String> {
+        Some(draw::arp(self.address, seen, lab))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{arp_answers, check, lab};
+    use super::*;
+
+    fn problems(answered_by: &str, macs: &[u8]) -> Vec<String> {
+        let yaml = format!("{{ from: client, address: 192.168.0.89, answered_by: {answered_by} }}");
+        check::<Arp>(&yaml).judge(&arp_answers(macs), &lab()).problems
+    }
+
+    #[test]
+    fn passes_when_exactly_those_answer_who_must() {
+        assert_eq!(problems("lb1", &[90]), [""; 0]);
+        assert_eq!(problems("[lb1, rs1]", &[93, 90]), [""; 0]);
+        assert_eq!(problems("[]", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn names_who_answers_and_must_not_and_who_does_not_and_must() {
+        assert_eq!(
+            problems("lb1", &[90, 94]),
+            ["`rs2` answers ARP for 192.168.0.89, and must not"]
+        );
+        assert_eq!(problems("lb1", &[]), ["`lb1` does not answer ARP for 192.168.0.89"]);
+        assert_eq!(problems("lb1", &[94]).len(), 2);
+        assert!(problems("[]", &[77])[0].contains("no host of this lab"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Why a check failed, as far as the state of the hosts proves it.
+//!
+//! A cause is a fact that was read from a host and that explains the failure; each names its
+//! evidence. Nothing is guessed: where a host did not answer, or nothing is wrong that these
+//! rules know of, there is no cause. Everything here is pure.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::Roster;
+use crate::lab::probe::{ArpAnswers, HttpAnswers, State, VirtualService};
+use crate::netlink::ipvs::{Protocol, ServiceKey};
+
+mod client;
+mod director;
+mod resolution;
+mod server;
+
+/// An established cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The host it is on.
+    pub host: Option<String>,
+    /// What is wrong there.
+    pub message: String,
+    /// What was read there that proves it.
+    pub evidence: Vec<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Cause {
+    fn on(host: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { host: Some(host.to_owned()), message, evidence: Vec::new(), hint: None }
+    }
+
+    fn proof(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The lab at the moment of a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// Whose address is whose.
+    pub lab: &'a Roster,
+    /// The state of each host that answered.
+    pub states: &'a IndexMap<String, State>,
+}
+
+/// Requests that did not go as expected.
+#[derive(Debug, Clone)]
+pub(super) struct Traffic<'a> {
+    /// Who asked.
+    pub(super) client: &'a str,
+    /// What was asked: the VIP and port, or a server itself.
+    pub(super) service: SocketAddr,
+    /// The real servers that the expectations name; none when they name none.
+    pub(super) servers: Vec<&'a str>,
+    /// Whether they must answer in turn.
+    pub(super) in_turn: bool,
+    /// What became of the requests.
+    pub(super) seen: &'a HttpAnswers,
+}
+
+/// Why requests did not go as expected: from the client by way of the director to the servers.
+pub(super) fn of_traffic(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
+    let mut causes = client::causes(traffic, scene);
+    causes.extend(director::causes(traffic, scene));
+    causes.extend(server::causes(traffic, scene));
+    causes
+}
+
+/// Why somebody answers ARP who must not, or does not who must.
+pub(super) fn of_arp(
+    address: Ipv4Addr,
+    expected: &[&str],
+    seen: &ArpAnswers,
+    scene: &Scene,
+) -> Vec<Cause> {
+    resolution::causes(address, expected, seen, scene)
+}
+
+/// Why a host has no table that could equal another.
+pub(super) fn of_table(host: &str, scene: &Scene) -> Vec<Cause> {
+    director::no_ipvs(host, scene).into_iter().collect()
+}
+
+impl Scene<'_> {
+    fn state(&self, host: &str) -> Option<&State> {
+        self.states.get(host)
+    }
+
+    /// The directors: hosts in a group named so, or else those with something in their table.
+    fn directors(&self) -> Vec<&str> {
+        let hosts = || self.lab.0.iter().map(|host| (host, self.states.get(&host.name)));
+        let named = |host: &super::LabHost| host.groups.iter().any(|g| g.contains("director"));
+        let mut found: Vec<&str> =
+            hosts().filter(|(host, _)| named(host)).map(|(host, _)| host.name.as_str()).collect();
+        if found.is_empty() {
+            let balances = |state: Option<&State>| {
+                state.and_then(|state| state.ipvs.as_ref()).is_some_and(|t| !t.services.is_empty())
+            };
+            found.extend(
+                hosts().filter(|(_, state)| balances(*state)).map(|(host, _)| host.name.as_str()),
+            );
+        }
+        found
+    }
+
+    /// The directors that have the address where the network can reach it, or else all.
+    fn active_directors(&self, address: IpAddr) -> Vec<&str> {
+        let all = self.directors();
+        let active: Vec<&str> = all
+            .iter()
+            .copied()
+            .filter(|host| {
+                self.state(host).is_some_and(|state| {
+                    state.holders(address).any(|one| !state.is_loopback(&one.interface))
+                })
+            })
+            .collect();
+        if active.is_empty() { all } else { active }
+    }
+
+    /// The virtual service that takes TCP connections to an address and port, on a director.
+    fn service(&self, director: &str, at: SocketAddr) -> Option<&VirtualService> {
+        let table = self.state(director)?.ipvs.as_ref()?;
+        let find = |port: u16| {
+            let wanted = ServiceKey::address(Protocol::Tcp, at.ip(), port);
+            table.services.iter().find(move |one| one.state.service.key == wanted)
+        };
+        // Port 0 is every port that has no service of its own.
+        find(at.port()).or_else(|| find(0))
+    }
+
+    /// The host that has an address now, or was given it by the lab, other than as a VIP on `lo`.
+    fn owner(&self, address: IpAddr) -> Option<&str> {
+        self.lab.by_address(address).or_else(|| {
+            self.states
+                .iter()
+                .find(|(_, state)| {
+                    state.holders(address).any(|one| !state.is_loopback(&one.interface))
+                })
+                .map(|(name, _)| name.as_str())
+        })
+    }
+
+    /// An address, called VIP where it is one.
+    fn called(&self, address: IpAddr) -> String {
+        let serves = |state: &State| {
+            state.ipvs.iter().flat_map(|table| &table.services).any(|one| {
+                matches!(one.state.service.key,
+                    ServiceKey::Address { address: vip, .. } if vip == address)
+            })
+        };
+        let holds = |state: &State| state.holders(address).next().is_some();
+        let shared = self.states.values().filter(|state| holds(state)).count() > 1;
+        if shared || self.states.values().any(serves) {
+            format!("the VIP {address}")
+        } else {
+            address.to_string()
+        }
+    }
+}
+
+/// The addresses of a host, as evidence.
+fn addresses(host: &str, state: &State) -> String {
+    let listed: Vec<String> = state
+        .addresses
+        .iter()
+        .filter(|one| !one.address.is_loopback())
+        .map(|one| format!("{}/{} on {}", one.address, one.prefix, one.interface))
+        .collect();
+    if listed.is_empty() {
+        return format!("{host} has no addresses");
+    }
+    format!("addresses of {host}: {}", listed.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Causes on the real servers: the VIP, the listener, the way back, and what nginx says.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Cause, Scene, Traffic, addresses, client, resolution};
+use crate::lab::probe::State;
+use crate::netlink::ipvs::{Destination, Forward, Tunnel};
+
+pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for director in scene.active_directors(traffic.service.ip()) {
+        let Some(service) = scene.service(director, traffic.service) else { continue };
+        for row in &service.destinations {
+            let destination = &row.destination;
+            let Some(host) = scene.owner(destination.key.address) else { continue };
+            let Some(state) = scene.state(host) else { continue };
+            let at = At { host, state, director, destination, traffic, scene };
+            causes.extend(at.causes());
+        }
+    }
+    causes.extend(complaints(traffic, scene));
+    causes
+}
+
+/// A real server as a destination of a director.
+struct At<'a> {
+    host: &'a str,
+    state: &'a State,
+    director: &'a str,
+    destination: &'a Destination,
+    traffic: &'a Traffic<'a>,
+    scene: &'a Scene<'a>,
+}
+
+impl At<'_> {
+    fn causes(&self) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        causes.extend(self.unreachable());
+        // Where the packet arrives as it is, it is for the VIP; with masquerading for the RIP.
+        let (target, as_it_is) = match self.destination.forward {
+            Forward::Direct | Forward::Tunnel(_) => (self.traffic.service, true),
+            Forward::Nat => {
+                (SocketAddr::new(self.destination.key.address, self.destination.key.port), false)
+            }
+            Forward::Other(_) => return causes,
+        };
+        if as_it_is {
+            causes.extend(self.no_vip());
+        }
+        causes.extend(self.deaf(target));
+        match self.destination.forward {
+            Forward::Nat => causes.extend(self.way_back()),
+            Forward::Tunnel(Tunnel::Ipip) => causes.extend(self.no_tunnel()),
+            _ => {}
+        }
+        causes
+    }
+
+    fn unreachable(&self) -> Option<Cause> {
+        let (host, address) = (self.host, self.destination.key.address);
+        let Some(holder) = self.state.holders(address).next() else {
+            return Some(
+                Cause::on(host, format!("{address} is on no interface of {host}"))
+                    .proof(addresses(host, self.state)),
+            );
+        };
+        resolution::down(host, &holder.interface, self.state)
+    }
+
+    fn no_vip(&self) -> Option<Cause> {
+        let (host, vip) = (self.host, self.traffic.service.ip());
+        self.state.holders(vip).next().is_none().then(|| {
+            let message = format!(
+                "{} is not bound on {host}'s lo, so {host} drops what {} forwards to it",
+                self.scene.called(vip),
+                self.director
+            );
+            Cause::on(host, message)
+                .proof(addresses(host, self.state))
+                .proof(format!("destination {} on {}", self.destination, self.director))
+        })
+    }
+
+    fn deaf(&self, target: SocketAddr) -> Option<Cause> {
+        let (host, port) = (self.host, target.port());
+        let listeners: Vec<_> = self.state.listeners(port).collect();
+        if listeners.iter().any(|one| one.takes(target.ip())) {
+            return None;
+        }
+        let running = self.state.processes.get("nginx");
+        if listeners.is_empty() {
+            let nginx = if running.is_none() { " (nginx is not running)" } else { "" };
+            let ports: Vec<String> = self.state.listening.iter().map(ToString::to_string).collect();
+            let mut cause =
+                Cause::on(host, format!("nothing listens on port {port} on {host}{nginx}")).proof(
+                    match ports.as_slice() {
+                        [] => format!("{host} listens nowhere"),
+                        ports => format!("{host} listens on {}", ports.join(", ")),
+                    },
+                );
+            if let Some(last) = self.state.nginx_errors.last() {
+                cause = cause.proof(format!("nginx's error log on {host}: {last}"));
+            }
+            return Some(cause);
+        }
+        let heard: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+        Some(
+            Cause::on(host, format!("{host} listens on port {port}, but not for {}", target.ip()))
+                .proof(format!("{host} listens on {}", heard.join(", ")))
+                .proof(format!("destination {} on {}", self.destination, self.director)),
+        )
+    }
+
+    /// Replies of a masqueraded connection must pass the director to be written back.
+    fn way_back(&self) -> Option<Cause> {
+        let client = self.traffic.seen.requests.iter().map(|one| one.local.ip());
+        let client = client.into_iter().find(|address| !address.is_unspecified())?;
+        let director = self.scene.state(self.director)?;
+        let route = self.state.route(client);
+        let passes = |gateway: IpAddr| director.holders(gateway).next().is_some();
+        let (host, by) = (self.host, self.director);
+        let message = match route {
+            Some(route) if route.gateway.is_some_and(passes) => return None,
+            Some(_) => {
+                format!("{host} answers {client} past {by}, so its replies are not translated")
+            }
+            None => format!("{host} has no route back to {client}"),
+        };
+        Some(
+            Cause::on(host, message)
+                .proof(client::routes(host, self.state))
+                .hint(format!("with masquerading, {host}'s default route goes through {by}")),
+        )
+    }
+
+    fn no_tunnel(&self) -> Option<Cause> {
+        let host = self.host;
+        let links = || self.state.links.iter().filter(|one| one.kind.as_deref() == Some("ipip"));
+        let Some(tunnel) = links().find(|one| one.up) else {
+            let listed: Vec<&str> = links().map(|one| one.name.as_str()).collect();
+            return Some(Cause::on(host, format!("no ipip interface is up on {host}")).proof(
+                match listed.as_slice() {
+                    [] => format!("{host} has no ipip interface"),
+                    names => format!("down on {host}: {}", names.join(", ")),
+                },
+            ));
+        };
+        let filters = |interface: &str| self.state.conf(interface, "rp_filter");
+        let (all, own) = (filters("all")?, filters(&tunnel.name)?);
+        // 1 is strict: the packet's source, the client, is not reached through the tunnel.
+        (all.max(own) == 1).then(|| {
+            Cause::on(host, format!("rp_filter drops what comes out of {} on {host}", tunnel.name))
+                .proof(format!("net.ipv4.conf.all.rp_filter = {all}"))
+                .proof(format!("net.ipv4.conf.{}.rp_filter = {own}", tunnel.name))
+                .hint("the larger of the two counts, and must be 0 or 2")
+        })
+    }
+}
+
+/// What a server's log says to an answer that is an error.
+fn complaints(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
+    let mut causes: Vec<Cause> = Vec::new();
+    for response in traffic.seen.requests.iter().filter_map(|one| one.response()) {
+        let Some(host) = response.real_server().filter(|_| response.status >= 400) else {
+            continue;
+        };
+        let Some(last) = scene.state(host).and_then(|state| state.nginx_errors.last()) else {
+            continue;
+        };
+        let cause = Cause::on(host, format!("{host} answers with status {}", response.status))
+            .proof(format!("nginx's error log on {host}: {last}"));
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    causes
+}

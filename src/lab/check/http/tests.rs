@@ -1,0 +1,153 @@
+use rstest::rstest;
+
+use super::super::tests::{answers, check, check_error, lab, mac};
+use super::*;
+
+fn http(expect: &str) -> Http {
+    check(&format!(
+        "{{ from: client, url: 'http://192.168.0.89/', requests: 6, expect: {{ {expect} }} }}"
+    ))
+}
+
+fn problems(expect: &str, seen: &HttpAnswers) -> Vec<String> {
+    http(expect).judge(seen, &lab()).problems
+}
+
+const TURN: &str = "round_robin: [rs1, rs2, rs3]";
+const SHARE: &str = "share: { rs1: 2, rs2: 2, rs3: 2 }";
+
+#[rstest]
+#[case::in_turn(TURN, "rs1 rs2 rs3 rs1 rs2 rs3", &[])]
+#[case::in_turn_from_elsewhere(TURN, "rs3 rs1 rs2 rs3 rs1 rs2", &[])]
+#[case::order_broken(
+    TURN,
+    "rs1 rs2 rs3 rs2 rs1 rs3",
+    &["not in turn: request 4 was answered by `rs2`, and it was `rs1`'s"]
+)]
+#[case::one_missing(
+    TURN,
+    "rs1 rs3 rs1 rs3 rs1 rs3",
+    &["not in turn: request 2 was answered by `rs3`, and it was `rs2`'s", "`rs2` answered no request"]
+)]
+#[case::one_is_dead(TURN, "rs1 ! rs3 rs1 ! rs3", &["requests 2, 5: connection refused"])]
+#[case::share(SHARE, "rs1 rs1 rs2 rs3 rs2 rs3", &[])]
+#[case::share_wrong(
+    SHARE,
+    "rs1 rs1 rs1 rs2 rs3 rs9",
+    &[
+        "`rs1` answered 3 requests, not 2",
+        "`rs2` answered 1 requests, not 2",
+        "`rs3` answered 1 requests, not 2",
+        "`rs9` answered 1 requests, not 0",
+    ]
+)]
+#[case::nothing_expected_but_answers("", "rs1 rs1 rs1 rs1 rs1 rs1", &[])]
+fn judges_order_and_share(#[case] expect: &str, #[case] names: &str, #[case] expected: &[&str]) {
+    let found = problems(expect, &answers(names));
+    if expect == SHARE && !expected.is_empty() {
+        // Names are told in the order they stand in, others after them.
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+    }
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn judges_no_order_of_requests_that_were_not_made() {
+    let mut seen = answers("! ! !");
+    seen.not_sent = 3;
+    assert_eq!(
+        problems(TURN, &seen),
+        [
+            "requests 1, 2, 3: connection refused",
+            "3 more requests were not made: those before timed out in a row"
+        ]
+    );
+}
+
+#[test]
+fn judges_status_and_body_of_every_answer() {
+    let mut seen = answers("rs1 rs2");
+    if let probe::Outcome::Response(response) = &mut seen.requests[1].outcome {
+        response.status = 503;
+    }
+    assert_eq!(problems("", &seen), ["request 2: status 503, not 200"]);
+    assert_eq!(problems("status: 503", &seen), ["request 1: status 200, not 503"]);
+    let seen = answers("rs1 rs2");
+    assert_eq!(problems("body: rs1", &seen), ["request 2: the body is `rs2`"]);
+    assert_eq!(problems("body_contains: rs", &seen), [""; 0]);
+    assert_eq!(
+        problems("body_contains: rs1", &seen),
+        ["request 2: the body lacks the text: `rs2`"]
+    );
+}
+
+#[test]
+fn wants_answers_to_name_their_server_only_where_that_matters() {
+    let mut seen = answers("rs1");
+    if let probe::Outcome::Response(response) = &mut seen.requests[0].outcome {
+        response.headers.clear();
+        response.body = "<h1>Welcome to nginx!</h1>".into();
+    }
+    assert_eq!(problems("", &seen), [""; 0]);
+    assert!(problems(TURN, &seen)[0].contains("names no real server"));
+    assert!(problems("reply_from: real_server", &seen)[0].contains("names no real server"));
+    assert_eq!(problems("reply_from: lb1", &seen).len(), 1, "the sender can be known all the same");
+}
+
+#[test]
+fn judges_who_handed_the_replies_over() {
+    let direct = answers("rs1 rs2");
+    assert_eq!(problems("reply_from: real_server", &direct), [""; 0]);
+    assert_eq!(
+        problems("reply_from: lb1", &direct),
+        [
+            "request 1: `lb1`'s reply came from 02:00:00:00:00:5d (rs1)",
+            "request 2: `lb1`'s reply came from 02:00:00:00:00:5e (rs2)"
+        ]
+    );
+    let mut by_director = answers("rs1 rs2");
+    for answer in &mut by_director.requests {
+        answer.reply_macs = vec![mac(90)];
+    }
+    assert_eq!(problems("reply_from: lb1", &by_director), [""; 0]);
+    assert_eq!(problems("reply_from: real_server", &by_director).len(), 2);
+}
+
+#[test]
+fn does_not_call_a_reply_straight_when_its_sender_was_not_seen() {
+    let mut seen = answers("rs1");
+    seen.requests[0].reply_macs.clear();
+    assert_eq!(
+        problems("reply_from: real_server", &seen),
+        ["request 1: who sent the reply is unknown"]
+    );
+    seen.capture = Coverage::Lossy(7);
+    assert!(problems("reply_from: real_server", &seen)[0].contains("7 frames were lost"));
+    seen.capture = Coverage::Unavailable("no permission".into());
+    assert!(problems("reply_from: real_server", &seen)[0].contains("no permission"));
+    assert_eq!(problems("", &seen), [""; 0]);
+}
+
+#[test]
+fn makes_as_many_requests_as_its_expectations_need() {
+    let requests = |expect: &str| {
+        let yaml = format!("{{ from: client, url: 'http://web/', expect: {{ {expect} }} }}");
+        check::<Http>(&yaml).probe.requests
+    };
+    assert_eq!(requests(""), 1);
+    assert_eq!(requests(TURN), 9);
+    assert_eq!(requests("share: { rs1: 4, rs2: 3 }"), 7);
+}
+
+#[test]
+fn refuses_expectations_that_contradict_each_other() {
+    let error = |rest: &str| {
+        check_error::<Http>(&format!("{{ from: client, url: 'http://web/', {rest} }}"))
+    };
+    assert!(error("requests: 0").contains("proves nothing"));
+    assert!(error("requests: 5, expect: { share: { rs1: 2 } }").contains("adds up to 2"));
+    assert!(error(&format!("requests: 2, expect: {{ {TURN} }}")).contains("a round over 3"));
+    assert!(error("expect: { round_robbin: [rs1] }").contains("did you mean `round_robin`"));
+    assert!(error("timeout: 0").contains("not a number of seconds"));
+    assert!(error("source_port: 70000").contains("0 to 65535"));
+}

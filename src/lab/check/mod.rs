@@ -1,0 +1,291 @@
+//! Checks: what a lab must show to be called a working cluster.
+//!
+//! Every check is look, judge, explain. To look is to send probes ([`super::probe`]) and
+//! nothing else; to judge what was seen, and to find the cause in the state of the hosts when
+//! it is wrong, is pure. So adding a check is one file and one line in [`TABLE`].
+//!
+//! ```yaml
+//! checks:
+//!   - name: round robin over three real servers
+//!     http:
+//!       from: client
+//!       url: http://192.168.0.89/
+//!       requests: 9
+//!       expect:
+//!         round_robin: [rs1, rs2, rs3]
+//!         share: { rs1: 3, rs2: 3, rs3: 3 }
+//!         reply_from: real_server
+//!   - arp: { from: client, address: 192.168.0.89, answered_by: lb1 }
+//!   - ipvs:
+//!       on: lb1
+//!       equals:
+//!         - service: tcp://192.168.0.89:80
+//!           scheduler: rr
+//!           forward: direct
+//!           destinations: [192.168.0.93, 192.168.0.94, 192.168.0.95]
+//!   - command: { on: rs1, argv: [nginx, -t], stderr_contains: syntax is ok }
+//! ```
+
+use std::fmt::Debug;
+use std::time::Instant;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::connection::CallError;
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::yaml::{Kind as NodeKind, Node};
+
+mod arp;
+mod cause;
+mod command;
+mod draw;
+mod hosts;
+mod http;
+mod ipvs;
+mod order;
+mod report;
+
+pub use arp::Arp;
+pub use cause::{Cause, Scene};
+pub use command::Command;
+pub use hosts::{Agents, Hosts, LabHost, Roster, look};
+pub use http::{Http, ReplyFrom};
+pub use ipvs::Ipvs;
+pub use report::{CheckReport, Verdict};
+
+/// One kind of check.
+pub trait Check: DeserializeOwned + Debug + Send + Sync + 'static {
+    /// What it saw: the evidence.
+    type Seen: Serialize;
+
+    /// What it is called when its author gave it no name.
+    fn title(&self) -> String;
+
+    /// The hosts that it names, each of which must be in the lab.
+    fn hosts(&self) -> Vec<&str>;
+
+    /// Looks, by probes. An error means that it could not look.
+    fn look(&self, hosts: &mut dyn Hosts) -> Result<Self::Seen, CallError>;
+
+    /// Says what was expected, what was seen, and what is wrong. Pure.
+    fn judge(&self, seen: &Self::Seen, lab: &Roster) -> Verdict;
+
+    /// Finds why it is wrong, the most specific cause first. Pure.
+    fn causes(&self, seen: &Self::Seen, scene: &Scene) -> Vec<Cause>;
+
+    /// Draws what was seen, for people; nothing where the verdict says it all.
+    fn draw(&self, _seen: &Self::Seen, _lab: &Roster) -> Option<String> {
+        None
+    }
+}
+
+/// One row of the table.
+struct Kind {
+    /// The key in YAML, and the name of the file.
+    name: &'static str,
+    decode: fn(&Node) -> Result<Box<dyn Run>, Diagnostic>,
+}
+
+impl Kind {
+    const fn of<C: Check>(name: &'static str) -> Self {
+        Self { name, decode: |node| Ok(Box::new(node.decode::<C>()?)) }
+    }
+}
+
+/// Every kind of check, by name.
+static TABLE: &[Kind] = &[
+    Kind::of::<Arp>("arp"),
+    Kind::of::<Command>("command"),
+    Kind::of::<Http>("http"),
+    Kind::of::<Ipvs>("ipvs"),
+];
+
+/// A check whose kind is no longer of interest.
+trait Run: Debug + Send + Sync {
+    fn title(&self) -> String;
+    fn hosts(&self) -> Vec<&str>;
+    fn run(&self, hosts: &mut dyn Hosts) -> Findings;
+}
+
+/// What a run came to, before it has a name and a time.
+struct Findings {
+    verdict: Verdict,
+    causes: Vec<Cause>,
+    evidence: Value,
+    drawing: Option<String>,
+}
+
+impl<C: Check> Run for C {
+    fn title(&self) -> String {
+        Check::title(self)
+    }
+
+    fn hosts(&self) -> Vec<&str> {
+        Check::hosts(self)
+    }
+
+    fn run(&self, hosts: &mut dyn Hosts) -> Findings {
+        let seen = match self.look(hosts) {
+            Ok(seen) => seen,
+            Err(error) => {
+                let mut verdict = Verdict::default();
+                verdict.problem(format!("failed to look: {}", with_hint(&error)));
+                let (states, causes) = (states(hosts), Vec::new());
+                let evidence = json!({ "error": error.to_string(), "states": states.1 });
+                return Findings { verdict, causes, evidence, drawing: None };
+            }
+        };
+        let lab = Roster(hosts.hosts().to_vec());
+        let verdict = self.judge(&seen, &lab);
+        let mut evidence = json!({ "seen": serde_json::to_value(&seen).unwrap_or_default() });
+        let mut causes = Vec::new();
+        if !verdict.problems.is_empty() {
+            let (typed, told) = states(hosts);
+            causes = self.causes(&seen, &Scene { lab: &lab, states: &typed });
+            if let Some(evidence) = evidence.as_object_mut() {
+                evidence.insert("states".into(), told);
+            }
+        }
+        Findings { verdict, causes, evidence, drawing: self.draw(&seen, &lab) }
+    }
+}
+
+fn with_hint(error: &CallError) -> String {
+    match error {
+        CallError::Failed(failed) => match &failed.hint {
+            Some(hint) => format!("{failed} ({hint})"),
+            None => failed.to_string(),
+        },
+        CallError::Unreachable(unreachable) => unreachable.to_string(),
+    }
+}
+
+/// The state of every host, typed and as evidence; one that does not answer is told there.
+fn states(hosts: &mut dyn Hosts) -> (IndexMap<String, super::probe::State>, Value) {
+    let names: Vec<String> = hosts.hosts().iter().map(|host| host.name.clone()).collect();
+    let mut typed = IndexMap::new();
+    let mut told = serde_json::Map::new();
+    for name in names {
+        match look(hosts, &name, super::probe::StateOf {}) {
+            Ok(state) => {
+                told.insert(name.clone(), serde_json::to_value(&state).unwrap_or_default());
+                typed.insert(name, state);
+            }
+            Err(error) => {
+                told.insert(name, json!({ "error": error.to_string() }));
+            }
+        }
+    }
+    (typed, Value::Object(told))
+}
+
+/// A check as the lab file declares it.
+#[derive(Debug)]
+pub struct Declared {
+    /// The name its author gave it, or else what it does.
+    pub name: String,
+    /// Its kind: `http`, `arp`, …
+    pub kind: &'static str,
+    /// Where it stands.
+    pub span: Span,
+    check: Box<dyn Run>,
+}
+
+impl Declared {
+    /// Runs the check against the lab.
+    pub fn run(&self, hosts: &mut dyn Hosts) -> CheckReport {
+        let start = Instant::now();
+        let Findings { verdict, causes, evidence, drawing } = self.check.run(hosts);
+        CheckReport {
+            name: self.name.clone(),
+            kind: self.kind,
+            passed: verdict.problems.is_empty(),
+            seconds: start.elapsed().as_secs_f64(),
+            expected: verdict.expected,
+            seen: verdict.seen,
+            problems: verdict.problems,
+            causes,
+            evidence,
+            drawing,
+        }
+    }
+}
+
+/// Decodes the items of a lab file's `checks`; `hosts` are the names of the lab's hosts.
+pub fn read<'a>(
+    nodes: &[Node],
+    hosts: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Declared>, Diagnostics> {
+    let hosts: Vec<&str> = hosts.into_iter().collect();
+    let mut mistakes = Diagnostics::default();
+    let mut checks = Vec::new();
+    for node in nodes {
+        if let Some(check) = mistakes.keep(decode(node)) {
+            for name in check.check.hosts() {
+                if !hosts.contains(&name) {
+                    let place = place_of(node, name).unwrap_or(&node.span);
+                    mistakes.push(
+                        Diagnostic::new(format!("`{name}` is not a host of this lab"))
+                            .at(place)
+                            .did_you_mean(name, hosts.iter().copied()),
+                    );
+                }
+            }
+            checks.push(check);
+        }
+    }
+    mistakes.finish(checks)
+}
+
+fn decode(node: &Node) -> Result<Declared, Diagnostic> {
+    let names = || TABLE.iter().map(|kind| kind.name);
+    let mut name = None;
+    let mut found: Option<(&Kind, &Node)> = None;
+    for (key, value) in node.mapping()? {
+        if key.text == "name" {
+            let text = value.as_str().ok_or_else(|| value.expected("a text"))?;
+            name = Some(text.to_owned());
+        } else if let Some(kind) = TABLE.iter().find(|kind| kind.name == key.text) {
+            if let Some((first, _)) = found {
+                return Err(Diagnostic::new(format!(
+                    "a check is one thing, and this is both `{}` and `{}`",
+                    first.name, kind.name
+                ))
+                .at(&key.span)
+                .hint("write two checks"));
+            }
+            found = Some((kind, value));
+        } else {
+            return Err(Diagnostic::new(format!("unknown check `{}`", key.text))
+                .at(&key.span)
+                .did_you_mean(&key.text, names().chain(["name"])));
+        }
+    }
+    let Some((kind, arguments)) = found else {
+        let known = names().collect::<Vec<_>>().join(", ");
+        return Err(Diagnostic::new("this check checks nothing")
+            .at(&node.span)
+            .hint(format!("give it one of: {known}")));
+    };
+    let check = (kind.decode)(arguments)?;
+    let name = name.unwrap_or_else(|| check.title());
+    Ok(Declared { name, kind: kind.name, span: node.span.clone(), check })
+}
+
+/// Where a text stands within a node, as a value or as a key.
+fn place_of<'a>(node: &'a Node, text: &str) -> Option<&'a Span> {
+    match &node.kind {
+        NodeKind::String(own) => (own == text).then_some(&node.span),
+        NodeKind::Sequence(items) => items.iter().find_map(|item| place_of(item, text)),
+        NodeKind::Mapping(entries) => entries.iter().find_map(|(key, value)| {
+            place_of(value, text).or((key.text == text).then_some(&key.span))
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

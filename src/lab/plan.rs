@@ -1,0 +1,218 @@
+//! What a lab's processes tell each other, and the plan they work by: everything that can be
+//! decided before anything is made, such as the names of interfaces.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Topology};
+use crate::netlink::MacAddress;
+
+/// What the starter tells the keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub name: String,
+    pub folder: PathBuf,
+    /// The bridges.
+    pub networks: Vec<String>,
+    pub hosts: Vec<HostPlan>,
+    /// Whether the lab stays when its starter is gone.
+    pub detached: bool,
+}
+
+/// What a host is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HostPlan {
+    pub name: String,
+    pub interfaces: Vec<Interface>,
+}
+
+/// An interface of a lab host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name in the host: `eth0`, `eth1`, … in the order of the host's networks.
+    pub name: String,
+    /// The network it is in.
+    pub network: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// The length of the network's prefix.
+    pub prefix: u8,
+    /// Its hardware address, the same in every run.
+    pub mac: MacAddress,
+}
+
+/// What the keeper tells a host.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// Become that host; the network is being made meanwhile.
+    Become {
+        host: HostPlan,
+        /// The folder of the lab, which is to be seen wherever it lies.
+        folder: PathBuf,
+        /// The text of `/etc/hosts`.
+        hosts_file: String,
+    },
+    /// The interfaces are there.
+    Wired,
+}
+
+/// What can be asked of a keeper.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Ask {
+    State,
+    /// For a pidfd of the first process of a host.
+    Enter(String),
+}
+
+/// What a keeper answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    State(State),
+    /// The pidfd comes along.
+    Enter,
+    Failed(Error),
+}
+
+/// A lab that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Its name.
+    pub name: String,
+    /// The folder it was started from.
+    pub folder: PathBuf,
+    /// When it was up, in seconds since 1970.
+    pub since: u64,
+    /// Its hosts, in the order of the lab file.
+    pub hosts: IndexMap<String, HostState>,
+}
+
+/// A host of a lab that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostState {
+    /// The number of its first process, as this machine sees it; `null` once it has ended.
+    pub pid: Option<u32>,
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+}
+
+impl Plan {
+    pub fn new(topology: &Topology, detached: bool) -> Self {
+        let hosts = topology.hosts.iter().enumerate().map(|(ordinal, (name, host))| {
+            let known = host.networks.iter().filter_map(|(network, address)| {
+                let (index, _, declared) = topology.networks.get_full(network)?;
+                Some((index, network, declared.subnet.net().prefix_len(), address.ip()))
+            });
+            let interfaces =
+                known.enumerate().map(|(number, (index, network, prefix, address))| Interface {
+                    name: format!("eth{number}"),
+                    network: network.to_string(),
+                    address,
+                    prefix,
+                    mac: mac(index, ordinal, address),
+                });
+            HostPlan { name: name.to_string(), interfaces: interfaces.collect() }
+        });
+        Self {
+            name: topology.name.to_string(),
+            folder: topology.folder.clone(),
+            networks: topology.networks.keys().map(ToString::to_string).collect(),
+            hosts: hosts.collect(),
+            detached,
+        }
+    }
+
+    /// The text of every host's `/etc/hosts`.
+    pub fn hosts_file(&self) -> String {
+        let mut text = String::from(
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\n",
+        );
+        for host in &self.hosts {
+            for interface in &host.interfaces {
+                // Writing to a text does not fail.
+                let _ = writeln!(text, "{} {}", interface.address, host.name);
+            }
+        }
+        text
+    }
+}
+
+impl HostPlan {
+    /// The name of the keeper's end of a cable, such as `rs1.0` for the host's `eth0`.
+    pub fn cable(&self, ordinal: usize, number: usize) -> String {
+        let readable = format!("{}.{number}", self.name);
+        if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
+    }
+}
+
+/// A locally administered address that tells the IPv4 address to whoever reads a capture. It
+/// differs within a network, which is as far as it is seen.
+fn mac(network: usize, ordinal: usize, address: IpAddr) -> MacAddress {
+    let [_, _, _, network] = low_bytes(network);
+    let [a, b, c, d] = match address {
+        IpAddr::V4(address) => address.octets(),
+        IpAddr::V6(_) => low_bytes(ordinal + 1),
+    };
+    MacAddress([0x02, network, a, b, c, d])
+}
+
+fn low_bytes(number: usize) -> [u8; 4] {
+    u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diagnostic::Source;
+
+    fn plan(text: &str) -> Plan {
+        let source = Arc::new(Source { name: "lab.yml".into(), text: text.into() });
+        let node = crate::yaml::read(&source).expect("reads");
+        Plan::new(&Topology::decode(&node, PathBuf::from("/labs/x")).expect("decodes"), false)
+    }
+
+    const TWO: &str = "networks: { lan: { subnet: 10.0.0.0/24 }, six: { subnet: 'fd00::/64' } }\n\
+                       hosts:\n  a: { networks: { six: 'fd00::1', lan: 10.0.0.9 } }\n  \
+                       b: { networks: { lan: 10.0.0.10 } }\n";
+
+    #[test]
+    fn names_interfaces_in_the_order_of_the_hosts_networks() {
+        let plan = plan(TWO);
+        let of = |host: usize| -> Vec<String> {
+            let all = plan.hosts[host].interfaces.iter();
+            all.map(|i| format!("{} {} {}/{} {}", i.name, i.network, i.address, i.prefix, i.mac))
+                .collect()
+        };
+        assert_eq!(
+            of(0),
+            ["eth0 six fd00::1/64 02:01:00:00:00:01", "eth1 lan 10.0.0.9/24 02:00:0a:00:00:09",]
+        );
+        assert_eq!(of(1), ["eth0 lan 10.0.0.10/24 02:00:0a:00:00:0a"]);
+    }
+
+    #[test]
+    fn every_host_knows_the_others_by_name() {
+        let text = plan(TWO).hosts_file();
+        assert!(text.contains("\nfd00::1 a\n10.0.0.9 a\n10.0.0.10 b\n"), "{text}");
+    }
+
+    #[test]
+    fn cables_are_named_within_the_kernels_limit() {
+        let host = |name: &str| HostPlan { name: name.into(), interfaces: Vec::new() };
+        assert_eq!(host("rs1").cable(3, 0), "rs1.0");
+        assert_eq!(host("thirteen-long").cable(3, 0), "thirteen-long.0");
+        assert_eq!(host("fourteen-longs").cable(31, 12), "h1f.12");
+    }
+
+    #[test]
+    fn survives_the_way_to_the_keeper() {
+        let plan = plan(TWO);
+        let text = serde_json::to_string(&plan).expect("encodes");
+        assert_eq!(serde_json::from_str::<Plan>(&text).expect("decodes"), plan);
+    }
+}

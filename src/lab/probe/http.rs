@@ -1,0 +1,315 @@
+//! Real requests from this host: a fresh TCP connection for each, as a balancer that
+//! schedules by connection wants it, one after the other so that their order means something.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+use indexmap::IndexMap;
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, Socket, Type};
+
+use super::capture::{Capture, Coverage};
+use super::response::{self, Broken, Response};
+use super::{Seconds, Url};
+use crate::modules::Error;
+use crate::netlink::MacAddress;
+
+/// Stop when this many requests in a row timed out: the rest would do the same, slowly.
+const GIVE_UP: usize = 3;
+
+/// Who answers HTTP requests?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// What to ask for.
+    pub url: Url,
+    /// How many requests, one after the other.
+    #[serde(default = "one")]
+    pub requests: u32,
+    /// How long one request may take, from the first SYN to the last byte.
+    #[serde(default = "Http::default_timeout")]
+    pub timeout: Seconds,
+    /// The client's address, when it has several.
+    #[serde(default)]
+    pub source: Option<IpAddr>,
+    /// The client's port, the same for every request.
+    #[serde(default)]
+    pub source_port: Option<u16>,
+    /// Headers besides `Host` and `Connection`.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What became of the requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpAnswers {
+    /// One for each request that was made, in their order.
+    pub requests: Vec<Answer>,
+    /// Requests that were not made any more, since those before timed out in a row.
+    pub not_sent: u32,
+    /// What `reply_macs` can be relied on for.
+    pub capture: Coverage,
+}
+
+/// What became of one request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Where it came from.
+    pub local: SocketAddr,
+    /// Where it went.
+    pub peer: SocketAddr,
+    /// How long it took.
+    pub seconds: f64,
+    /// The Ethernet sources of what came back over its connection, first seen first.
+    pub reply_macs: Vec<MacAddress>,
+    /// What came back.
+    pub outcome: Outcome,
+}
+
+impl Answer {
+    /// The response, if there is one.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        match &self.outcome {
+            Outcome::Response(response) => Some(response),
+            Outcome::Failed(_) => None,
+        }
+    }
+
+    /// The failure, if there is one.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Response(_) => None,
+            Outcome::Failed(failure) => Some(failure),
+        }
+    }
+}
+
+/// A response or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A whole response.
+    Response(Response),
+    /// None.
+    Failed(Failure),
+}
+
+/// Why a request got no response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// How far it came.
+    pub stage: Stage,
+    /// What went wrong.
+    pub trouble: Trouble,
+    /// The same for people.
+    pub message: String,
+}
+
+/// How far a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Before the connection stood.
+    Connect,
+    /// While the request was sent.
+    Send,
+    /// While the response was awaited or read.
+    Receive,
+}
+
+/// What went wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// Nobody listens there: a reset answered.
+    Refused,
+    /// Nothing came in time.
+    Timeout,
+    /// No route, or nobody answers ARP.
+    Unreachable,
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed before the response was whole.
+    Closed,
+    /// What came is not HTTP.
+    Malformed,
+    /// Something else, on this host.
+    Other,
+}
+
+impl Http {
+    /// Five seconds: an emulated machine under load stays below one.
+    #[must_use]
+    pub fn default_timeout() -> Seconds {
+        Seconds::from_millis(5_000)
+    }
+
+    pub(super) fn run(&self) -> Result<HttpAnswers, Error> {
+        // A machine without the file knows no names.
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        let peer = self.url.resolve(&hosts).ok_or_else(|| {
+            Error::new(format!(
+                "`{}` is neither an address nor a name in /etc/hosts",
+                self.url.host
+            ))
+        })?;
+        let request = self.request()?;
+        let mut capture = Capture::start();
+        let mut answers: Vec<Answer> = Vec::new();
+        while answers.len() < self.requests as usize {
+            answers.push(self.ask(peer, &request, &mut capture)?);
+            let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
+            if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
+                break;
+            }
+        }
+        let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
+        Ok(HttpAnswers {
+            requests: answers,
+            not_sent: self.requests.saturating_sub(made),
+            capture: capture.finish(),
+        })
+    }
+
+    fn request(&self) -> Result<Vec<u8>, Error> {
+        let named = |name: &str| self.headers.keys().any(|key| key.eq_ignore_ascii_case(name));
+        let mut text = format!("GET {} HTTP/1.1\r\n", self.url.path);
+        if !named("host") {
+            text += &format!("Host: {}\r\n", self.url.authority());
+        }
+        for (name, value) in &self.headers {
+            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
+                let shown = format!("{name}: {value}").escape_debug().to_string();
+                return Err(Error::new(format!("`{shown}` is not a header")));
+            }
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += "Connection: close\r\n\r\n";
+        Ok(text.into_bytes())
+    }
+
+    /// Makes one request; an error is one of this host, before anything was sent.
+    fn ask(
+        &self,
+        peer: SocketAddr,
+        request: &[u8],
+        capture: &mut Capture,
+    ) -> Result<Answer, Error> {
+        let socket = self.socket(peer)?;
+        let local = socket.local_addr().map(|address| address.as_socket());
+        let port = local.ok().flatten().map_or(0, |local| local.port());
+        let start = Instant::now();
+        let mut connection = Timed { socket: &socket, deadline: start + self.timeout.0 };
+        let outcome = match connection.exchange(peer, request) {
+            Ok(response) => Outcome::Response(response),
+            Err((stage, broken)) => Outcome::Failed(failure(stage, &broken)),
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        // Only connecting chooses the address, and a failure takes it back.
+        let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+        let local = local.unwrap_or(SocketAddr::new(unspecified(peer), port));
+        Ok(Answer { local, peer, seconds, reply_macs: capture.replies(peer, port), outcome })
+    }
+
+    /// A socket bound before it connects, so that its port is known even when that fails.
+    fn socket(&self, peer: SocketAddr) -> Result<Socket, Error> {
+        let source = SocketAddr::new(
+            self.source.unwrap_or(unspecified(peer)),
+            self.source_port.unwrap_or(0),
+        );
+        let open = || {
+            let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
+            if self.source_port.is_some() {
+                // The connection before may still be on its way out.
+                socket.set_reuse_address(true)?;
+            }
+            socket.bind(&source.into())?;
+            Ok(socket)
+        };
+        open().map_err(|error: io::Error| {
+            let error = Error::io(format!("failed to use the source address `{source}`"), &error);
+            match self.source {
+                Some(_) => error.hint("`source` must be an address of this host"),
+                None => error,
+            }
+        })
+    }
+}
+
+fn unspecified(peer: SocketAddr) -> IpAddr {
+    if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+/// A connection whose every step ends at one deadline, however slowly bytes drip in.
+struct Timed<'a> {
+    socket: &'a Socket,
+    deadline: Instant,
+}
+
+impl Timed<'_> {
+    fn exchange(&mut self, peer: SocketAddr, request: &[u8]) -> Result<Response, (Stage, Broken)> {
+        self.connect(peer).map_err(|error| (Stage::Connect, error.into()))?;
+        let sent = self.left().and_then(|left| {
+            self.socket.set_write_timeout(Some(left))?;
+            self.socket.write_all(request)
+        });
+        sent.map_err(|error| (Stage::Send, error.into()))?;
+        response::read(self).map_err(|broken| (Stage::Receive, broken))
+    }
+
+    fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        self.socket.connect_timeout(&peer.into(), self.left()?)
+    }
+
+    fn left(&self) -> io::Result<std::time::Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(self.left()?))?;
+        self.socket.read(buffer)
+    }
+}
+
+fn failure(stage: Stage, broken: &Broken) -> Failure {
+    let trouble = match broken {
+        Broken::Closed(_) => Trouble::Closed,
+        Broken::Malformed(_) => Trouble::Malformed,
+        Broken::Io(error) => match (error.kind(), error.raw_os_error().map(Errno::from_raw)) {
+            // A read's own timeout is told as EAGAIN.
+            (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Trouble::Timeout,
+            (ErrorKind::ConnectionRefused, _) => Trouble::Refused,
+            (ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _) => Trouble::Reset,
+            (ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable, _) => Trouble::Unreachable,
+            _ => Trouble::Other,
+        },
+    };
+    let doing = match stage {
+        Stage::Connect => "while connecting",
+        Stage::Send => "while sending the request",
+        Stage::Receive => "while waiting for the answer",
+    };
+    let message = match trouble {
+        Trouble::Closed | Trouble::Malformed => broken.to_string(),
+        Trouble::Timeout => format!("timed out {doing}"),
+        Trouble::Refused => "connection refused: a reset answered the SYN".into(),
+        _ => format!("{broken} {doing}"),
+    };
+    Failure { stage, trouble, message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! What an agent does to look at the cluster from its host: real requests, ARP, the IPVS
+//! table, the state of the machine. A probe sees and judges nothing; [`super::check`] does.
+//!
+//! Probes travel as JSON in [`crate::agent::protocol::Request::Probe`], and run in the
+//! network namespace of the agent.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::modules::Error;
+
+mod arp;
+mod capture;
+mod command;
+mod http;
+mod ipvs;
+mod packet;
+mod response;
+mod seconds;
+mod state;
+mod url;
+
+pub use arp::{Arp, ArpAnswer, ArpAnswers};
+pub use capture::Coverage;
+pub use command::{Command, CommandOutput};
+pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
+pub use ipvs::{Ipvs, Table, VirtualService};
+pub use response::Response;
+pub use seconds::{NotSeconds, Seconds};
+pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
+pub use url::{NotAUrl, Url};
+
+/// One look at the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// Requests, each over a fresh connection; answered by [`HttpAnswers`].
+    Http(Http),
+    /// Who has an address; answered by [`ArpAnswers`].
+    Arp(Arp),
+    /// A program; answered by [`CommandOutput`].
+    Command(Command),
+    /// The IPVS table; answered by [`Table`].
+    Ipvs(Ipvs),
+    /// What the host is like; answered by [`State`].
+    State(StateOf),
+}
+
+/// A question whose answer has a type.
+pub trait Look: Into<Probe> {
+    /// The answer.
+    type Seen: Serialize + DeserializeOwned;
+}
+
+macro_rules! looks {
+    ($($probe:ident($look:ty) -> $seen:ty;)*) => {$(
+        impl From<$look> for Probe {
+            fn from(look: $look) -> Self {
+                Self::$probe(look)
+            }
+        }
+
+        impl Look for $look {
+            type Seen = $seen;
+        }
+    )*};
+}
+
+looks! {
+    Http(Http) -> HttpAnswers;
+    Arp(Arp) -> ArpAnswers;
+    Command(Command) -> CommandOutput;
+    Ipvs(Ipvs) -> Table;
+    State(StateOf) -> State;
+}
+
+/// Runs a probe that came as JSON, and gives what it saw as JSON.
+pub fn run(probe: Value) -> Result<Value, Error> {
+    let probe: Probe =
+        serde_json::from_value(probe).map_err(|error| Error::new(format!("bad probe: {error}")))?;
+    match probe {
+        Probe::Http(http) => seen(&http.run()?),
+        Probe::Arp(arp) => seen(&arp.run()?),
+        Probe::Command(command) => seen(&command.run()?),
+        Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
+        Probe::State(state) => seen(&state.run()),
+    }
+}
+
+fn seen(evidence: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(evidence)
+        .map_err(|error| Error::new(format!("failed to write down what was seen: {error}")))
+}

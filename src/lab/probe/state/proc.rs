@@ -1,0 +1,261 @@
+//! What is read from `/proc`. Network files are the calling thread's: `/proc/net` is that of
+//! the process's first thread, which may be in another namespace.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::netlink::MacAddress;
+
+/// The settings of every interface that decide what becomes of a packet or an ARP request.
+const CONF: [&str; 8] = [
+    "accept_local",
+    "arp_announce",
+    "arp_filter",
+    "arp_ignore",
+    "forwarding",
+    "proxy_arp",
+    "rp_filter",
+    "send_redirects",
+];
+/// As many lines of a log as are worth keeping, and where they are sure to begin.
+const LINES: usize = 20;
+const TAIL: u64 = 16 << 10;
+/// `TCP_LISTEN` in net/tcp_states.h, as `/proc/net/tcp` writes it.
+const LISTEN: &str = "0A";
+/// `ATF_COM` in linux/if_arp.h: the entry is resolved.
+const RESOLVED: u32 = 0x2;
+
+/// A program waits for connections here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Listener {
+    /// The address, or the unspecified one for all.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+}
+
+impl Listener {
+    /// Whether it takes connections to an address. Every IPv6 wildcard is taken to accept IPv4
+    /// too, which it does unless the program chose otherwise.
+    #[must_use]
+    pub fn takes(&self, address: IpAddr) -> bool {
+        match self.address {
+            IpAddr::V4(own) => own.is_unspecified() && address.is_ipv4() || self.address == address,
+            IpAddr::V6(own) => own.is_unspecified() || own.to_canonical() == address,
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+/// The host believes that an address is at a hardware address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The hardware address.
+    pub mac: MacAddress,
+    /// The interface it was learned on.
+    pub interface: String,
+}
+
+type Found<T> = Result<T, String>;
+
+fn text(path: impl AsRef<Path>) -> Found<String> {
+    let path = path.as_ref();
+    fs::read_to_string(path)
+        .map_err(|error| format!("failed to read `{}`: {error}", path.display()))
+}
+
+pub(super) fn neighbours() -> Found<Vec<Neighbour>> {
+    Ok(parse_neighbours(&text("/proc/thread-self/net/arp")?))
+}
+
+fn parse_neighbours(table: &str) -> Vec<Neighbour> {
+    let entry = |line: &str| {
+        let mut words = line.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        let flags = u32::from_str_radix(words.nth(1)?.strip_prefix("0x")?, 16).ok()?;
+        let mac = words.next()?.parse().ok()?;
+        let interface = words.nth(1)?.to_owned();
+        (flags & RESOLVED != 0).then_some(Neighbour { address, mac, interface })
+    };
+    // The first line names the columns.
+    table.lines().skip(1).filter_map(entry).collect()
+}
+
+pub(super) fn listening() -> Found<Vec<Listener>> {
+    let mut found = parse_listening(&text("/proc/thread-self/net/tcp")?);
+    // A kernel without IPv6 has no such file.
+    if let Ok(six) = text("/proc/thread-self/net/tcp6") {
+        found.extend(parse_listening(&six));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+fn parse_listening(table: &str) -> Vec<Listener> {
+    let entry = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (address, port) = words.nth(1)?.split_once(':')?;
+        let state = words.nth(1)?;
+        let address = parse_hexadecimal(address)?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        (state == LISTEN).then_some(Listener { address, port })
+    };
+    table.lines().skip(1).filter_map(entry).collect()
+}
+
+/// An address as the kernel prints it: 32-bit words in network order, read by this machine.
+fn parse_hexadecimal(digits: &str) -> Option<IpAddr> {
+    let word = |at: usize| {
+        let digits = digits.get(at * 8..at * 8 + 8)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    match digits.len() {
+        8 => Some(Ipv4Addr::from(word(0)?).into()),
+        32 => {
+            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+            let bytes: [u8; 16] = words.concat().try_into().ok()?;
+            Some(Ipv6Addr::from(bytes).into())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn sysctls() -> Found<BTreeMap<String, String>> {
+    let root = Path::new("/proc/sys");
+    let mut found = BTreeMap::new();
+    let mut keep = |relative: &str, name: String| {
+        if let Ok(value) = fs::read_to_string(root.join(relative)) {
+            found.insert(name, value.trim().to_owned());
+        }
+    };
+    keep("net/ipv4/ip_forward", "net.ipv4.ip_forward".into());
+    keep("net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding".into());
+    for interface in entries(&root.join("net/ipv4/conf"))? {
+        for key in CONF {
+            let name = super::conf_name(&interface, key);
+            keep(&format!("net/ipv4/conf/{interface}/{key}"), name);
+        }
+    }
+    // The folder is there only while ip_vs is.
+    for key in entries(&root.join("net/ipv4/vs")).unwrap_or_default() {
+        keep(&format!("net/ipv4/vs/{key}"), format!("net.ipv4.vs.{key}"));
+    }
+    Ok(found)
+}
+
+fn entries(folder: &Path) -> Found<Vec<String>> {
+    let failed = |error| format!("failed to list `{}`: {error}", folder.display());
+    fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+pub(super) fn processes() -> Found<BTreeMap<String, u32>> {
+    let mut found = BTreeMap::new();
+    for entry in entries(Path::new("/proc"))? {
+        if !entry.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        // A process may end while we look.
+        if let Ok(name) = text(format!("/proc/{entry}/comm")) {
+            *found.entry(name.trim_end().to_owned()).or_insert(0) += 1;
+        }
+    }
+    Ok(found)
+}
+
+/// The last lines of a log; none when there is no such file.
+pub(super) fn last_lines(path: &str) -> Found<Vec<String>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+            Ok(last.iter().map(ToString::to_string).collect())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("failed to read `{path}`: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_resolved_neighbours_only() {
+        let table = "\
+IP address       HW type     Flags       HW address            Mask     Device
+192.168.0.89     0x1         0x2         02:00:00:00:00:90     *        eth0
+192.168.0.77     0x1         0x0         00:00:00:00:00:00     *        eth0
+garbage
+";
+        let found = parse_neighbours(table);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].mac.0[5], found[0].interface.as_str()), (0x90, "eth0"));
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn reads_listeners_of_both_families_and_no_connections() {
+        let four = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+            0: 5900A8C0:0050 00000000:0000 0A 00000000:00000000\n\
+            1: 5900A8C0:0050 0A00A8C0:9C41 01 00000000:00000000\n\
+            2: short\n";
+        assert_eq!(
+            parse_listening(four),
+            [Listener { address: "192.168.0.89".parse().expect("literal"), port: 80 }]
+        );
+        let six = "header\n 0: 000000FD000000000000000089000000:0050 0:0 0A\n";
+        assert_eq!(parse_listening(six)[0].address, "fd00::89".parse::<IpAddr>().expect("literal"));
+        let odd = "header\n 0: 00é0:0050 0:0 0A\n 0: 0123456:0050 0:0 0A\n";
+        assert_eq!(parse_listening(odd), []);
+    }
+
+    #[test]
+    fn knows_what_a_listener_takes() {
+        let takes = |listens: &str, address: &str| {
+            let address_of = |text: &str| text.parse().expect("literal");
+            Listener { address: address_of(listens), port: 80 }.takes(address_of(address))
+        };
+        assert!(takes("0.0.0.0", "192.168.0.89"));
+        assert!(takes("::", "192.168.0.89"));
+        assert!(takes("::ffff:192.168.0.89", "192.168.0.89"));
+        assert!(takes("192.168.0.89", "192.168.0.89"));
+        assert!(!takes("192.168.0.93", "192.168.0.89"));
+        assert!(!takes("0.0.0.0", "fd00::89"));
+    }
+
+    #[test]
+    fn keeps_the_last_lines_of_a_log() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let log: String = (0..5000).map(|n| format!("line {n}\n")).collect();
+        fs::write(file.path(), log).expect("it is ours");
+        let lines = last_lines(file.path().to_str().expect("plain")).expect("it is there");
+        assert_eq!((lines.len(), lines[0].as_str()), (20, "line 4980"));
+        assert_eq!(last_lines("/no/such/log"), Ok(Vec::new()));
+    }
+}

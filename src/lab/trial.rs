@@ -1,0 +1,377 @@
+//! A trial: a lab is made, the playbook run in it twice, the checks looked at, the lab ended.
+//!
+//! Everything that can be wrong with the files is found before anything is started. After
+//! that a trial always ends with its lab gone, whatever happened in between.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::check::{self, Agents, CheckReport, LabHost};
+use super::{Error, Lab, Topology};
+use crate::connection::{AgentClient, Connection, Unreachable};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine::{self, Connector, Options, Summary};
+use crate::inventory::{Inventory, Vars};
+use crate::playbook::Playbook;
+use crate::report::{Event, Reporter, Status};
+
+/// What a lab folder holds, read and found to fit together.
+#[derive(Debug)]
+pub struct Trial {
+    /// Its networks and hosts.
+    pub topology: Topology,
+    playbook: Option<Playbook>,
+    inventory: Inventory,
+    checks: Vec<check::Declared>,
+}
+
+/// One of the five parts of a trial.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Phase {
+    /// `create`, `converge`, `idempotence`, `verify` or `destroy`.
+    pub name: &'static str,
+    /// Whether it went as it should.
+    pub passed: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// What came of it, in a line.
+    pub summary: String,
+    /// What came of it, for programs.
+    pub evidence: Value,
+}
+
+/// What came of a trial.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The lab's name.
+    pub lab: String,
+    /// The release of the kernel it ran on.
+    pub kernel: String,
+    /// Whether that was a micro-VM's.
+    pub vm: bool,
+    /// Whether everything passed.
+    pub passed: bool,
+    /// How long it all took.
+    pub seconds: f64,
+    /// The phases, in order; those after a failed one, `destroy` apart, did not run.
+    pub phases: Vec<Phase>,
+    /// The checks, in order.
+    pub checks: Vec<CheckReport>,
+    /// What the first run of the playbook came to.
+    #[serde(skip)]
+    pub converged: Summary,
+    /// Whether the run was interrupted.
+    #[serde(skip)]
+    pub interrupted: bool,
+    /// Why the lab could not be made, or not be ended.
+    #[serde(skip)]
+    pub error: Option<Error>,
+}
+
+/// Who is told while a trial goes on.
+pub trait Audience: Reporter {
+    /// A phase begins.
+    fn begins(&mut self, phase: &str);
+    /// A check was looked at.
+    fn checked(&mut self, report: &CheckReport);
+    /// A phase has ended.
+    fn ended(&mut self, phase: &Phase);
+}
+
+impl Trial {
+    /// Reads a lab file, or a folder's, with the playbook it names.
+    pub fn read(path: &std::path::Path) -> Result<Self, Diagnostics> {
+        let topology = Topology::read(path)?;
+        let mut mistakes = Diagnostics::default();
+        let mut all = |result: Diagnostics| mistakes.0.extend(result.0);
+        let inventory = inventory(&topology).map_err(&mut all).ok();
+        let path = topology.playbook.as_ref().map(|name| topology.folder.join(name));
+        let path = path.map(relative);
+        let playbook = match path.map(|path| Playbook::read(&path)) {
+            Some(Ok(playbook)) => Some(playbook),
+            Some(Err(errors)) => {
+                all(errors);
+                None
+            }
+            None => None,
+        };
+        let hosts = topology.hosts.keys().map(|name| name.as_str());
+        let checks = check::read(&topology.checks, hosts).map_err(&mut all).ok();
+        match (inventory, checks) {
+            (Some(inventory), Some(checks)) => {
+                mistakes.finish(Self { topology, playbook, inventory, checks })
+            }
+            _ => Err(mistakes),
+        }
+    }
+
+    /// Runs it. A mistake that only shows now (a play whose hosts the lab does not have) is
+    /// an error; everything else is in the report.
+    pub fn run(
+        &self,
+        options: &Options,
+        audience: &mut dyn Audience,
+    ) -> Result<Report, Diagnostics> {
+        let start = Instant::now();
+        if let Some(playbook) = &self.playbook {
+            engine::check_hosts(playbook, &self.inventory, options)?;
+        }
+        let uname = nix::sys::utsname::uname();
+        let mut report = Report {
+            lab: self.topology.name.to_string(),
+            kernel: uname
+                .map(|uname| uname.release().to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            vm: std::env::var_os(crate::vm::VARIABLE).is_some(),
+            passed: false,
+            seconds: 0.0,
+            phases: Vec::new(),
+            checks: Vec::new(),
+            converged: Summary::default(),
+            interrupted: false,
+            error: None,
+        };
+        let mut lab = None;
+        phase(&mut report, audience, "create", |report, _| match Lab::start(&self.topology) {
+            Ok(started) => {
+                let state = started.state();
+                let done = Done {
+                    passed: true,
+                    summary: format!(
+                        "{} hosts in {} networks",
+                        state.hosts.len(),
+                        self.topology.networks.len()
+                    ),
+                    evidence: json!({ "hosts": state.hosts }),
+                };
+                lab = Some(started);
+                done
+            }
+            Err(error) => {
+                let summary = error.to_string();
+                report.error = Some(error);
+                Done { passed: false, evidence: json!({ "error": summary }), summary }
+            }
+        });
+        let Some(lab) = lab else {
+            report.seconds = start.elapsed().as_secs_f64();
+            return Ok(report);
+        };
+        self.prove(&lab, options, &mut report, audience);
+        phase(&mut report, audience, "destroy", |report, _| match lab.end() {
+            Ok(()) => Done { passed: true, summary: "nothing is left".into(), evidence: json!({}) },
+            Err(error) => {
+                let summary = error.to_string();
+                report.error = Some(error);
+                Done { passed: false, evidence: json!({ "error": summary }), summary }
+            }
+        });
+        report.interrupted = engine::interrupted();
+        report.passed = !report.interrupted && report.phases.iter().all(|phase| phase.passed);
+        report.seconds = start.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// What happens while the lab is there; each phase needs the one before it.
+    fn prove(
+        &self,
+        lab: &Lab,
+        options: &Options,
+        report: &mut Report,
+        audience: &mut dyn Audience,
+    ) {
+        let connector = InLab(lab);
+        if let Some(playbook) = &self.playbook {
+            let converged = phase(report, audience, "converge", |report, audience| {
+                let (done, summary) = self.apply(playbook, &connector, options, audience, false);
+                report.converged = summary;
+                done
+            });
+            if !converged {
+                return;
+            }
+            phase(report, audience, "idempotence", |_, audience| {
+                self.apply(playbook, &connector, options, audience, true).0
+            });
+        }
+        if engine::interrupted() {
+            return;
+        }
+        phase(report, audience, "verify", |report, audience| {
+            let agents = match agents(&connector) {
+                Ok(agents) => agents,
+                Err(error) => {
+                    let summary = error.to_string();
+                    return Done { passed: false, evidence: json!({ "error": summary }), summary };
+                }
+            };
+            let mut hosts = Agents::new(LabHost::all(&self.topology, lab.state()), agents);
+            for check in &self.checks {
+                if engine::interrupted() {
+                    break;
+                }
+                let result = check.run(&mut hosts);
+                audience.checked(&result);
+                report.checks.push(result);
+            }
+            let passed = report.checks.iter().filter(|check| check.passed).count();
+            Done {
+                passed: passed == self.checks.len(),
+                summary: format!("{passed} of {} checks passed", self.checks.len()),
+                evidence: json!({ "passed": passed, "checks": self.checks.len() }),
+            }
+        });
+    }
+
+    fn apply(
+        &self,
+        playbook: &Playbook,
+        connector: &InLab<'_>,
+        options: &Options,
+        audience: &mut dyn Audience,
+        again: bool,
+    ) -> (Done, Summary) {
+        let mut record = Record { audience, again, task: String::new(), results: Vec::new() };
+        let outcome = engine::run(playbook, &self.inventory, connector, options, &mut record);
+        let results = record.results;
+        let summary = match outcome {
+            Ok(summary) => summary,
+            Err(mistakes) => {
+                let evidence = json!({ "error": mistakes.to_string() });
+                let summary = Summary { bad_input: true, ..Summary::default() };
+                return (Done { passed: false, summary: mistakes.to_string(), evidence }, summary);
+            }
+        };
+        let sum = |count: fn(&crate::report::Tally) -> usize| -> usize {
+            summary.tallies.values().map(count).sum()
+        };
+        let (changed, failed) = (sum(|t| t.changed), sum(|t| t.failed + t.unreachable));
+        let passed = failed == 0 && !summary.interrupted && !(again && changed > 0);
+        let text = match (failed, changed) {
+            (0, 0) => "nothing to change".to_owned(),
+            (0, _) => format!("{changed} tasks changed something"),
+            _ => format!("{failed} tasks failed"),
+        };
+        let evidence = json!({ "hosts": summary.tallies, "tasks": results });
+        (Done { passed, summary: text, evidence }, summary)
+    }
+}
+
+/// What the closure of a phase brings back.
+struct Done {
+    passed: bool,
+    summary: String,
+    evidence: Value,
+}
+
+fn phase(
+    report: &mut Report,
+    audience: &mut dyn Audience,
+    name: &'static str,
+    work: impl FnOnce(&mut Report, &mut dyn Audience) -> Done,
+) -> bool {
+    audience.begins(name);
+    let start = Instant::now();
+    let Done { passed, summary, evidence } = work(report, audience);
+    let seconds = start.elapsed().as_secs_f64();
+    let phase = Phase { name, passed, seconds, summary, evidence };
+    audience.ended(&phase);
+    report.phases.push(phase);
+    passed
+}
+
+/// A lab file is the inventory; `group_vars` and `host_vars` stand beside it and the playbook.
+fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
+    let mut inventory = Inventory::default();
+    for (name, host) in &topology.hosts {
+        let groups: Vec<String> = host.groups.iter().map(ToString::to_string).collect();
+        let mut vars = Vars::new();
+        if let Some(address) = host.networks.values().next() {
+            vars.insert("ansible_host".into(), address.ip().to_string().into());
+        }
+        vars.insert("ansible_connection".into(), "netns".into());
+        inventory.place(name.as_str(), &groups, vars);
+    }
+    inventory.complete();
+    inventory.read_vars_beside(&relative(topology.folder.clone()))?;
+    let playbook = topology.playbook.as_ref().and_then(|playbook| playbook.parent());
+    if let Some(folder) = playbook.filter(|folder| !folder.as_os_str().is_empty()) {
+        inventory.read_vars_beside(&relative(topology.folder.join(folder)))?;
+    }
+    Ok(inventory)
+}
+
+/// The path as somebody in the current folder would write it, for messages.
+fn relative(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).map(PathBuf::from).unwrap_or(path)
+}
+
+/// The hosts of a lab, as the engine reaches them.
+struct InLab<'a>(&'a Lab);
+
+impl Connector for InLab<'_> {
+    fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
+        match self.0.connection(host) {
+            Ok(netns) => Ok(Box::new(netns)),
+            Err(error) => Err(Unreachable(error.to_string())),
+        }
+    }
+}
+
+/// An agent in every host, for probes.
+fn agents(lab: &InLab<'_>) -> Result<IndexMap<String, AgentClient>, Unreachable> {
+    let names = lab.0.state().hosts.keys();
+    names.map(|name| Ok((name.clone(), lab.connect(name, &Vars::new())?.start()?))).collect()
+}
+
+/// Keeps what the engine tells as evidence, and passes it on. Of a second run only what
+/// should not have happened is of interest.
+struct Record<'a> {
+    audience: &'a mut dyn Audience,
+    again: bool,
+    task: String,
+    results: Vec<Value>,
+}
+
+impl Reporter for Record<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        let mut telling = !self.again;
+        match event {
+            Event::Task { name, .. } => {
+                self.task = (*name).to_owned();
+                telling = true;
+            }
+            Event::Host { host, results } => {
+                for result in *results {
+                    self.results.push(json!({
+                        "task": self.task,
+                        "host": host,
+                        "item": result.item,
+                        "status": result.status,
+                        "message": result.message,
+                        "changes": result.changes,
+                    }));
+                }
+                let quiet = |result: &crate::report::TaskResult| {
+                    matches!(result.status, Status::Ok | Status::Skipped | Status::Ignored)
+                };
+                telling |= !results.iter().all(quiet);
+            }
+            _ => {}
+        }
+        if telling {
+            self.audience.event(event);
+        }
+    }
+}
+
+impl From<Error> for Diagnostics {
+    fn from(error: Error) -> Self {
+        Diagnostic::from(error).into()
+    }
+}

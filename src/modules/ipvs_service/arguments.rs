@@ -1,0 +1,311 @@
+//! The arguments of `ipvs_service` as they are written, and what they declare.
+
+use std::collections::HashSet;
+use std::num::{NonZeroU16, NonZeroU32};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::Presence;
+use super::super::network::{HostAddress, Remark};
+use super::words::{Engine, MarkedFamily, Mask, Method, Scheduler, SchedulerFlag, Transport};
+use super::{Declared, IpvsService, words};
+use crate::netlink::ipvs::{
+    Checksum, Destination, DestinationKey, Forward, Netmask, Persistence, Protocol, Service,
+    ServiceKey, Tunnel,
+};
+
+/// The arguments of `ipvs_service`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    /// What the service is called; for people only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The VIP.
+    #[serde(default, alias = "address", skip_serializing_if = "Option::is_none")]
+    vip: Option<HostAddress>,
+    /// The port; 0 is every port, and needs `persistent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// `tcp`, which is the default, `udp` or `sctp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protocol: Option<Transport>,
+    /// Instead of VIP and port: the mark that a firewall gives to the packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fwmark: Option<NonZeroU32>,
+    /// The family of the marked packets; `ipv4` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    family: Option<MarkedFamily>,
+    /// What chooses among the destinations; `wlc` by default.
+    #[serde(default)]
+    scheduler: Scheduler,
+    /// Switches of the scheduler.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scheduler_flags: Vec<SchedulerFlag>,
+    /// For how many seconds a client stays with its real server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    persistent: Option<NonZeroU32>,
+    /// Which clients are one client: `255.255.255.0` or `24`, with IPv6 `64`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    netmask: Option<Mask>,
+    /// Whether every UDP packet is scheduled by itself.
+    #[serde(default)]
+    one_packet: bool,
+    /// What tells clients apart by more than their address: `sip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    persistence_engine: Option<Engine>,
+    /// How packets reach the destinations that do not say it themselves; `direct` by default.
+    #[serde(default)]
+    forward: Method,
+    /// The packet around the packet, for those that do not say it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelArguments>,
+    /// The real servers; all of them, and no others. Not given: left as they are.
+    #[serde(default, alias = "real_servers", skip_serializing_if = "Option::is_none")]
+    destinations: Option<Destinations>,
+    /// Whether the service is there.
+    #[serde(default)]
+    state: Presence,
+}
+
+/// At least one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Vec<DestinationArguments>", into = "Vec<DestinationArguments>")]
+struct Destinations(Vec<DestinationArguments>);
+
+/// One real server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DestinationArguments {
+    /// The RIP.
+    #[serde(alias = "rip")]
+    address: HostAddress,
+    /// The port there; the service's by default, and always but for `nat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// Its share; 0 takes no new connections. Not given: as it is, or 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+    /// How packets reach it; the service's `forward` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forward: Option<Method>,
+    /// The packet around the packet; the service's `tunnel` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelArguments>,
+    /// With this many active connections it gets no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upper_threshold: Option<NonZeroU32>,
+    /// Below this many it gets new ones again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lower_threshold: Option<NonZeroU32>,
+}
+
+/// The packet around the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TunnelArguments {
+    /// `ipip`, which is the default, `gue` or `gre`.
+    #[serde(default, rename = "type")]
+    kind: TunnelKind,
+    /// The UDP port that the real server takes `gue` at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<NonZeroU16>,
+    /// What `gue` and `gre` sum: `none`, `outer`, or, only `gue`, `remote`.
+    #[serde(default)]
+    checksum: SumWord,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum TunnelKind {
+    #[default]
+    Ipip,
+    Gue,
+    Gre,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum SumWord {
+    #[default]
+    None,
+    Outer,
+    Remote,
+}
+
+impl TryFrom<Vec<DestinationArguments>> for Destinations {
+    type Error = Remark;
+
+    fn try_from(destinations: Vec<DestinationArguments>) -> Result<Self, Remark> {
+        if destinations.is_empty() {
+            return Err(Remark::new("the list of destinations is empty").hint(
+                "an empty group must not empty the service: leave `destinations` out to keep \
+                 them, set a weight to 0 to drain one, or use `state: absent`",
+            ));
+        }
+        Ok(Self(destinations))
+    }
+}
+
+impl From<Destinations> for Vec<DestinationArguments> {
+    fn from(destinations: Destinations) -> Self {
+        destinations.0
+    }
+}
+
+impl TunnelArguments {
+    fn tunnel(self) -> Result<Tunnel, Remark> {
+        match (self.kind, self.port, self.checksum) {
+            (TunnelKind::Ipip, None, SumWord::None) => Ok(Tunnel::Ipip),
+            (TunnelKind::Ipip, ..) => {
+                Err(Remark::new("an `ipip` tunnel has neither a port nor a checksum")
+                    .hint("say `type: gue` or `type: gre`"))
+            }
+            (TunnelKind::Gue, None, _) => Err(Remark::new("a `gue` tunnel needs a `port`")),
+            (TunnelKind::Gue, Some(port), sum) => {
+                let checksum = match sum {
+                    SumWord::None => Checksum::None,
+                    SumWord::Outer => Checksum::Outer,
+                    SumWord::Remote => Checksum::Remote,
+                };
+                Ok(Tunnel::Gue { port, checksum })
+            }
+            (TunnelKind::Gre, Some(_), _) => Err(Remark::new("a `gre` tunnel has no port")),
+            (TunnelKind::Gre, None, SumWord::Remote) => {
+                Err(Remark::new("a `gre` tunnel has no remote checksum"))
+            }
+            (TunnelKind::Gre, None, sum) => Ok(Tunnel::Gre { checksum: sum == SumWord::Outer }),
+        }
+    }
+}
+
+impl Arguments {
+    fn key(&self) -> Result<ServiceKey, Remark> {
+        match (self.vip, self.port, self.fwmark) {
+            (Some(HostAddress(address)), Some(port), None) => {
+                if self.family.is_some() {
+                    return Err(Remark::new("`family` goes only with `fwmark`")
+                        .hint("a VIP has its family in itself"));
+                }
+                let protocol = self.protocol.map_or(Protocol::Tcp, Into::into);
+                Ok(ServiceKey::Address { protocol, address, port })
+            }
+            (None, None, Some(mark)) => {
+                if self.protocol.is_some() {
+                    return Err(Remark::new("marked packets have no `protocol`")
+                        .hint("let the firewall mark only those of that protocol"));
+                }
+                let family = self.family.unwrap_or_default().into();
+                Ok(ServiceKey::Fwmark { family, mark })
+            }
+            (_, _, Some(_)) => Err(Remark::new("`fwmark` excludes `vip` and `port`")),
+            (None, _, None) => {
+                Err(Remark::new("a service needs a `vip` and a `port`, or a `fwmark`"))
+            }
+            (Some(_), None, None) => {
+                Err(Remark::new("`port` is missing")
+                    .hint("port 0, with `persistent`, is every port"))
+            }
+        }
+    }
+
+    fn service(&self) -> Result<Service, Remark> {
+        let key = self.key()?;
+        if self.netmask.is_some() && self.persistent.is_none() {
+            return Err(Remark::new("`netmask` goes only with `persistent`"));
+        }
+        let netmask = match self.netmask {
+            Some(mask) => mask.of(key.family())?,
+            None => Netmask::single(key.family()),
+        };
+        let service = Service {
+            key,
+            scheduler: self.scheduler.name()?,
+            scheduler_flags: words::scheduler_flags(&self.scheduler, &self.scheduler_flags)?,
+            persistence: self.persistent.map(|timeout| Persistence { timeout, netmask }),
+            one_packet: self.one_packet,
+            engine: self.persistence_engine.map(Engine::name).transpose()?,
+        };
+        service.check()?;
+        Ok(service)
+    }
+
+    fn destination(
+        &self,
+        key: &ServiceKey,
+        arguments: &DestinationArguments,
+    ) -> Result<Declared, Remark> {
+        let method = arguments.forward.unwrap_or(self.forward);
+        let tunnel = match method {
+            Method::Tunnel => arguments.tunnel.or(self.tunnel),
+            _ if arguments.tunnel.is_some() => {
+                return Err(Remark::new(format!(
+                    "destination `{}` has a `tunnel` but is not forwarded by one",
+                    arguments.address
+                ))
+                .hint("say `forward: tunnel`"));
+            }
+            _ => None,
+        };
+        let forward = match method {
+            Method::Direct => Forward::Direct,
+            Method::Nat => Forward::Nat,
+            Method::Tunnel => {
+                let tunnel = tunnel.map_or(Ok(Tunnel::Ipip), TunnelArguments::tunnel)?;
+                Forward::Tunnel(tunnel)
+            }
+        };
+        let port = arguments.port.unwrap_or(key.port());
+        let destination = Destination {
+            key: DestinationKey { address: arguments.address.0, port },
+            forward,
+            weight: arguments.weight.unwrap_or(1),
+            upper_threshold: arguments.upper_threshold,
+            lower_threshold: arguments.lower_threshold,
+        };
+        destination.check(key)?;
+        Ok(Declared { key: destination.key, weight: arguments.weight, destination })
+    }
+
+    fn declared(&self, key: &ServiceKey) -> Result<Option<Vec<Declared>>, Remark> {
+        let Some(Destinations(arguments)) = &self.destinations else { return Ok(None) };
+        let mut seen = HashSet::new();
+        let declared = arguments.iter().map(|one| {
+            let declared = self.destination(key, one)?;
+            if seen.insert(declared.key) {
+                Ok(declared)
+            } else {
+                Err(Remark::new(format!("destination `{}` is there twice", declared.key)))
+            }
+        });
+        declared.collect::<Result<_, _>>().map(Some)
+    }
+}
+
+impl TryFrom<Arguments> for IpvsService {
+    type Error = Remark;
+
+    fn try_from(arguments: Arguments) -> Result<Self, Remark> {
+        let service = arguments.service()?;
+        let used = arguments.forward == Method::Tunnel
+            || arguments
+                .destinations
+                .iter()
+                .flat_map(|all| &all.0)
+                .any(|destination| destination.forward == Some(Method::Tunnel));
+        if arguments.tunnel.is_some() && !used {
+            return Err(Remark::new("there is a `tunnel` but nothing is forwarded by one")
+                .hint("say `forward: tunnel`"));
+        }
+        let destinations = arguments.declared(&service.key)?;
+        let state = arguments.state;
+        Ok(Self { arguments, service, destinations, state })
+    }
+}
+
+impl From<IpvsService> for Arguments {
+    fn from(service: IpvsService) -> Self {
+        service.arguments
+    }
+}

@@ -1,0 +1,251 @@
+//! The table, as a program uses it: read, changed one by one, changed in batches.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use netlink_sys::protocols::NETLINK_GENERIC;
+use nix::errno::Errno;
+
+use super::constants::*;
+use super::daemon::{Daemon, DaemonKey, Info, Timeouts};
+use super::destination::{Destination, DestinationKey, DestinationState};
+use super::error::Error;
+use super::message::{self, Request};
+use super::service::{Service, ServiceKey, ServiceState};
+use crate::netlink::socket::{self, Socket};
+
+/// A socket to the IPVS of the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Handle {
+    socket: Socket,
+    family: u16,
+}
+
+/// One request of several that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its place among them.
+    pub index: usize,
+    /// Why.
+    pub error: Error,
+}
+
+impl Handle {
+    /// Opens a socket and looks IPVS up by its name, upon which the kernel loads `ip_vs` where
+    /// it can.
+    pub fn open() -> Result<Self, Error> {
+        let what = "find IPVS in the kernel";
+        let mut socket = generic_socket(what)?;
+        let body = message::family_request(IPVS_GENL_NAME);
+        let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
+        match socket.get(request, message::family) {
+            Ok(Some(family)) => Ok(Self { socket, family }),
+            Ok(None) | Err(socket::Error::Kernel(Errno::ENOENT)) => Err(Error::NoIpvs),
+            Err(error) => Err(Error::reading(what, error)),
+        }
+    }
+
+    /// Opens a socket to an IPVS that is there already; `None` when none is. Loads nothing.
+    pub fn open_loaded() -> Result<Option<Self>, Error> {
+        let what = "look for IPVS in the kernel";
+        let mut socket = generic_socket(what)?;
+        let body = message::families_request();
+        let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
+        let families = socket
+            .dump(request, message::named_family)
+            .map_err(|error| Error::reading(what, error))?;
+        let found = families.into_iter().find(|(name, _)| name == IPVS_GENL_NAME);
+        Ok(found.map(|(_, family)| Self { socket, family }))
+    }
+
+    /// The version of this IPVS and the size of its connection table.
+    pub fn info(&mut self) -> Result<Info, Error> {
+        let what = "read the version of IPVS";
+        let body = message::command(IPVS_CMD_GET_INFO, |_| {});
+        let found = self.get(&body, message::info).map_err(|error| Error::reading(what, error))?;
+        found.ok_or_else(|| nothing(what))
+    }
+
+    /// How long idle connections are kept.
+    pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        let what = "read the timeouts";
+        let body = message::command(IPVS_CMD_GET_CONFIG, |_| {});
+        let found =
+            self.get(&body, message::timeouts).map_err(|error| Error::reading(what, error))?;
+        found.ok_or_else(|| nothing(what))
+    }
+
+    /// Lists the services, in the kernel's order.
+    pub fn services(&mut self) -> Result<Vec<ServiceState>, Error> {
+        let body = message::command(IPVS_CMD_GET_SERVICE, |_| {});
+        let found = self
+            .dump(&body, message::service)
+            .map_err(|error| Error::reading("list the services", error))?;
+        Ok(without_repeats(found, |state| state.service.key))
+    }
+
+    /// Finds a service; `None` when there is no such service.
+    pub fn service(&mut self, key: &ServiceKey) -> Result<Option<ServiceState>, Error> {
+        match self.get(&message::service_request(key), message::service) {
+            Err(socket::Error::Kernel(Errno::ESRCH)) => Ok(None),
+            other => other.map_err(|error| Error::reading(format!("read service {key}"), error)),
+        }
+    }
+
+    /// Lists the destinations of a service, in the kernel's order. Of a service that is not
+    /// there it is an empty list: the kernel does not tell the two apart.
+    pub fn destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationState>, Error> {
+        let family = key.family();
+        let found = self
+            .dump(&message::destinations_request(key), |body| message::destination(body, family))
+            .map_err(|error| Error::reading(format!("list the destinations of {key}"), error))?;
+        Ok(without_repeats(found, |state| state.destination.key))
+    }
+
+    /// Lists every service with its destinations.
+    pub fn table(&mut self) -> Result<Vec<(ServiceState, Vec<DestinationState>)>, Error> {
+        let services = self.services()?;
+        services
+            .into_iter()
+            .map(|service| {
+                let destinations = self.destinations(&service.service.key)?;
+                Ok((service, destinations))
+            })
+            .collect()
+    }
+
+    /// Lists the sync daemons that run.
+    pub fn daemons(&mut self) -> Result<Vec<Daemon>, Error> {
+        let body = message::command(IPVS_CMD_GET_DAEMON, |_| {});
+        self.dump(&body, message::daemon)
+            .map_err(|error| Error::reading("list the sync daemons", error))
+    }
+
+    /// Does one request.
+    pub fn apply(&mut self, request: &Request) -> Result<(), Error> {
+        check(request)?;
+        let body = request.encode();
+        let raw = socket::Request { kind: self.family, body: &body };
+        self.socket.change(raw).map_err(|error| Error::changing(request, error))
+    }
+
+    /// Does many requests, much faster than one by one, and tells which of them failed. The
+    /// others are done: a batch is not atomic. Nothing is sent when one of them is refused here.
+    pub fn apply_all(&mut self, requests: &[Request]) -> Result<Vec<Failure>, Error> {
+        requests.iter().try_for_each(check)?;
+        let bodies: Vec<Vec<u8>> = requests.iter().map(Request::encode).collect();
+        let raw: Vec<socket::Request<'_>> =
+            bodies.iter().map(|body| socket::Request { kind: self.family, body }).collect();
+        let refused = self.socket.change_all(&raw).map_err(|source| Error::Socket {
+            what: format!("apply {} changes", requests.len()),
+            source,
+        })?;
+        let failure = |(index, errno): (usize, Errno)| {
+            let error = Error::answered(requests.get(index)?, errno);
+            Some(Failure { index, error })
+        };
+        Ok(refused.into_iter().filter_map(failure).collect())
+    }
+
+    /// Adds a service.
+    pub fn add_service(&mut self, service: &Service) -> Result<(), Error> {
+        self.apply(&Request::AddService(service.clone()))
+    }
+
+    /// Changes what can be changed of a service: everything but its key.
+    pub fn edit_service(&mut self, service: &Service) -> Result<(), Error> {
+        self.apply(&Request::EditService(service.clone()))
+    }
+
+    /// Removes a service with its destinations.
+    pub fn remove_service(&mut self, key: ServiceKey) -> Result<(), Error> {
+        self.apply(&Request::RemoveService(key))
+    }
+
+    /// Adds a destination to a service.
+    pub fn add_destination(
+        &mut self,
+        key: ServiceKey,
+        destination: &Destination,
+    ) -> Result<(), Error> {
+        self.apply(&Request::AddDestination(key, *destination))
+    }
+
+    /// Changes a destination of a service.
+    pub fn edit_destination(
+        &mut self,
+        key: ServiceKey,
+        destination: &Destination,
+    ) -> Result<(), Error> {
+        self.apply(&Request::EditDestination(key, *destination))
+    }
+
+    /// Removes a destination from a service.
+    pub fn remove_destination(
+        &mut self,
+        key: ServiceKey,
+        destination: DestinationKey,
+    ) -> Result<(), Error> {
+        self.apply(&Request::RemoveDestination(key, destination))
+    }
+
+    /// Starts a sync daemon.
+    pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<(), Error> {
+        self.apply(&Request::StartDaemon(daemon.clone()))
+    }
+
+    /// Stops a sync daemon.
+    pub fn stop_daemon(&mut self, key: DaemonKey) -> Result<(), Error> {
+        self.apply(&Request::StopDaemon(key))
+    }
+
+    /// Sets those of the timeouts that are given.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
+        self.apply(&Request::SetTimeouts(timeouts))
+    }
+
+    /// Sets the counters of one service, or of all, to zero.
+    pub fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), Error> {
+        self.apply(&Request::Zero(key))
+    }
+
+    /// Removes every service, whoever made it.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.apply(&Request::Flush)
+    }
+
+    fn get<T>(
+        &mut self,
+        body: &[u8],
+        decode: impl Fn(&[u8]) -> Result<T, crate::netlink::wire::Malformed>,
+    ) -> Result<Option<T>, socket::Error> {
+        self.socket.get(socket::Request { kind: self.family, body }, decode)
+    }
+
+    fn dump<T>(
+        &mut self,
+        body: &[u8],
+        decode: impl Fn(&[u8]) -> Result<T, crate::netlink::wire::Malformed>,
+    ) -> Result<Vec<T>, socket::Error> {
+        self.socket.dump(socket::Request { kind: self.family, body }, decode)
+    }
+}
+
+fn generic_socket(what: &str) -> Result<Socket, Error> {
+    Socket::open(NETLINK_GENERIC).map_err(|error| Error::reading(what, socket::Error::Io(error)))
+}
+
+fn check(request: &Request) -> Result<(), Error> {
+    request.check().map_err(|refused| Error::Refused { what: request.to_string(), refused })
+}
+
+fn nothing(what: &str) -> Error {
+    let malformed = crate::netlink::wire::Malformed("an acknowledgement without an answer");
+    Error::Socket { what: what.into(), source: malformed.into() }
+}
+
+/// Drops what was already seen: while others edit, the kernel's walk may repeat itself.
+fn without_repeats<T, K: Hash + Eq>(found: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = HashSet::with_capacity(found.len());
+    found.into_iter().filter(|one| seen.insert(key(one))).collect()
+}

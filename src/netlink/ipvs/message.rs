@@ -1,0 +1,203 @@
+//! Requests to IPVS as messages, and its replies taken apart.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::attr;
+use super::constants::*;
+use super::daemon::{Daemon, DaemonKey, Info, Timeouts};
+use super::destination::{Destination, DestinationKey, DestinationState};
+use super::service::{Family, Service, ServiceKey, ServiceState};
+use crate::netlink::wire::{Attribute, Attributes, Malformed, Writer};
+
+/// Something to be changed; every command of the kernel that changes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// `IPVS_CMD_NEW_SERVICE`.
+    AddService(Service),
+    /// `IPVS_CMD_SET_SERVICE`.
+    EditService(Service),
+    /// `IPVS_CMD_DEL_SERVICE`: with its destinations.
+    RemoveService(ServiceKey),
+    /// `IPVS_CMD_NEW_DEST`.
+    AddDestination(ServiceKey, Destination),
+    /// `IPVS_CMD_SET_DEST`.
+    EditDestination(ServiceKey, Destination),
+    /// `IPVS_CMD_DEL_DEST`.
+    RemoveDestination(ServiceKey, DestinationKey),
+    /// `IPVS_CMD_NEW_DAEMON`.
+    StartDaemon(Daemon),
+    /// `IPVS_CMD_DEL_DAEMON`.
+    StopDaemon(DaemonKey),
+    /// `IPVS_CMD_SET_CONFIG`.
+    SetTimeouts(Timeouts),
+    /// `IPVS_CMD_ZERO`, of one service or of all.
+    Zero(Option<ServiceKey>),
+    /// `IPVS_CMD_FLUSH`: removes every service.
+    Flush,
+}
+
+impl Request {
+    /// What follows the netlink header.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let service = |out: &mut Writer, key: &ServiceKey| {
+            out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service_key(out, key));
+        };
+        match self {
+            Self::AddService(new) => command(IPVS_CMD_NEW_SERVICE, |out| {
+                out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service(out, new));
+            }),
+            Self::EditService(new) => command(IPVS_CMD_SET_SERVICE, |out| {
+                out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service(out, new));
+            }),
+            Self::RemoveService(key) => command(IPVS_CMD_DEL_SERVICE, |out| service(out, key)),
+            Self::AddDestination(key, new) => command(IPVS_CMD_NEW_DEST, |out| {
+                service(out, key);
+                out.nest(IPVS_CMD_ATTR_DEST, |out| attr::write_destination(out, new));
+            }),
+            Self::EditDestination(key, new) => command(IPVS_CMD_SET_DEST, |out| {
+                service(out, key);
+                out.nest(IPVS_CMD_ATTR_DEST, |out| attr::write_destination(out, new));
+            }),
+            Self::RemoveDestination(key, old) => command(IPVS_CMD_DEL_DEST, |out| {
+                service(out, key);
+                out.nest(IPVS_CMD_ATTR_DEST, |out| attr::write_destination_key(out, old));
+            }),
+            Self::StartDaemon(new) => command(IPVS_CMD_NEW_DAEMON, |out| {
+                out.nest(IPVS_CMD_ATTR_DAEMON, |out| attr::write_daemon(out, new));
+            }),
+            Self::StopDaemon(key) => command(IPVS_CMD_DEL_DAEMON, |out| {
+                out.nest(IPVS_CMD_ATTR_DAEMON, |out| attr::write_daemon_key(out, key));
+            }),
+            Self::SetTimeouts(timeouts) => {
+                command(IPVS_CMD_SET_CONFIG, |out| attr::write_timeouts(out, timeouts))
+            }
+            Self::Zero(Some(key)) => command(IPVS_CMD_ZERO, |out| service(out, key)),
+            Self::Zero(None) => command(IPVS_CMD_ZERO, |_| {}),
+            Self::Flush => command(IPVS_CMD_FLUSH, |_| {}),
+        }
+    }
+
+    /// Refuses what the kernel would take although it makes no sense. What removes or resets
+    /// is never refused: it must reach what other programs have made.
+    pub(super) fn check(&self) -> Result<(), super::Refused> {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => service.check(),
+            Self::AddDestination(key, destination) | Self::EditDestination(key, destination) => {
+                destination.check(key)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `add destination 10.0.0.2:80 direct weight 1 to tcp://10.0.0.1:80`.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddService(service) => write!(f, "add service {service}"),
+            Self::EditService(service) => write!(f, "change service {service}"),
+            Self::RemoveService(key) => write!(f, "remove service {key}"),
+            Self::AddDestination(key, new) => write!(f, "add destination {new} to {key}"),
+            Self::EditDestination(key, new) => write!(f, "change destination {new} of {key}"),
+            Self::RemoveDestination(key, old) => write!(f, "remove destination {old} from {key}"),
+            Self::StartDaemon(daemon) => {
+                write!(f, "start {} sync daemon on {}", daemon.key.role, daemon.interface)
+            }
+            Self::StopDaemon(key) => write!(f, "stop {} sync daemon", key.role),
+            Self::SetTimeouts(_) => f.write_str("set the timeouts"),
+            Self::Zero(Some(key)) => write!(f, "zero the counters of {key}"),
+            Self::Zero(None) => f.write_str("zero all counters"),
+            Self::Flush => f.write_str("remove every service"),
+        }
+    }
+}
+
+/// Writes `struct genlmsghdr` and what belongs to the command.
+pub(super) fn command(command: u8, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut out = Writer(vec![command, IPVS_GENL_VERSION, 0, 0]);
+    fill(&mut out);
+    out.0
+}
+
+/// Asks for the number of a generic netlink family; on a kernel that can, loads its module.
+pub(super) fn family_request(name: &str) -> Vec<u8> {
+    command(CTRL_CMD_GETFAMILY, |out| {
+        out.text(CTRL_ATTR_FAMILY_NAME, name);
+    })
+}
+
+pub(super) fn family(body: &[u8]) -> Result<u16, Malformed> {
+    find(reply(body, CTRL_CMD_NEWFAMILY)?, CTRL_ATTR_FAMILY_ID)?.u16()
+}
+
+/// Asks for every generic netlink family, which loads nothing.
+pub(super) fn families_request() -> Vec<u8> {
+    command(CTRL_CMD_GETFAMILY, |_| {})
+}
+
+pub(super) fn named_family(body: &[u8]) -> Result<(String, u16), Malformed> {
+    let attributes = reply(body, CTRL_CMD_NEWFAMILY)?;
+    let name = find(attributes.clone(), CTRL_ATTR_FAMILY_NAME)?.text()?;
+    Ok((name.into(), find(attributes, CTRL_ATTR_FAMILY_ID)?.u16()?))
+}
+
+/// Asks for one service.
+pub(super) fn service_request(key: &ServiceKey) -> Vec<u8> {
+    command(IPVS_CMD_GET_SERVICE, |out| {
+        out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service_key(out, key));
+    })
+}
+
+/// Asks for the destinations of a service.
+pub(super) fn destinations_request(key: &ServiceKey) -> Vec<u8> {
+    command(IPVS_CMD_GET_DEST, |out| {
+        out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service_key(out, key));
+    })
+}
+
+pub(super) fn service(body: &[u8]) -> Result<ServiceState, Malformed> {
+    let attributes = reply(body, IPVS_CMD_NEW_SERVICE)?;
+    attr::read_service(find(attributes, IPVS_CMD_ATTR_SERVICE)?.nested())
+}
+
+pub(super) fn destination(body: &[u8], family: Family) -> Result<DestinationState, Malformed> {
+    let attributes = reply(body, IPVS_CMD_NEW_DEST)?;
+    attr::read_destination(find(attributes, IPVS_CMD_ATTR_DEST)?.nested(), family)
+}
+
+pub(super) fn daemon(body: &[u8]) -> Result<Daemon, Malformed> {
+    let attributes = reply(body, IPVS_CMD_NEW_DAEMON)?;
+    attr::read_daemon(find(attributes, IPVS_CMD_ATTR_DAEMON)?.nested())
+}
+
+pub(super) fn timeouts(body: &[u8]) -> Result<Timeouts, Malformed> {
+    attr::read_timeouts(reply(body, IPVS_CMD_SET_CONFIG)?)
+}
+
+pub(super) fn info(body: &[u8]) -> Result<Info, Malformed> {
+    attr::read_info(reply(body, IPVS_CMD_SET_INFO)?)
+}
+
+/// Reads `struct genlmsghdr`, whose command says what the reply is.
+fn reply(body: &[u8], expected: u8) -> Result<Attributes<'_>, Malformed> {
+    let short = Malformed("a generic netlink message is shorter than its header");
+    let (&[command, _, _, _], rest) = body.split_first_chunk::<4>().ok_or(short)?;
+    if command == expected {
+        Ok(Attributes(rest))
+    } else {
+        Err(Malformed("a reply to another command than was asked"))
+    }
+}
+
+fn find(attributes: Attributes<'_>, kind: u16) -> Result<Attribute<'_>, Malformed> {
+    for attribute in attributes {
+        let attribute = attribute?;
+        if attribute.kind == kind {
+            return Ok(attribute);
+        }
+    }
+    Err(Malformed("a reply without what was asked for"))
+}

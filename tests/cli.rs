@@ -1,0 +1,186 @@
+//! The program from the outside, without privilege: exit codes, output, mistakes.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use insta::{assert_snapshot, with_settings};
+use tempfile::TempDir;
+
+/// A folder with a playbook in it.
+fn site(playbook: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("site.yml"), playbook).expect("written");
+    folder
+}
+
+fn lvsmith(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lvsmith"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the program starts")
+}
+
+/// Snapshots hold no name of a temporary folder.
+fn snapshot(name: &str, text: &str, folder: &Path) {
+    let text = text.replace(&folder.display().to_string(), "FOLDER");
+    assert_snapshot!(name, text);
+}
+
+/// Exit code, standard output and standard error in one text.
+fn shown(output: &Output) -> String {
+    format!(
+        "exit: {}\n----- stdout -----\n{}----- stderr -----\n{}",
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+const PLAYBOOK: &str = r#"- name: Try
+  hosts: localhost
+  gather_facts: false
+  vars:
+    greeting: "hello {{ who }}"
+    who: world
+  tasks:
+    - name: A folder
+      file: {path: "{{ playbook_dir }}/out", state: directory}
+    - name: Two files
+      copy: {content: "{{ greeting }}\n", dest: "{{ playbook_dir }}/out/{{ item }}"}
+      loop: [a, b]
+      notify: say so
+    - name: A command
+      command: echo hi
+      register: said
+      changed_when: false
+    - name: Not today
+      command: "false"
+      when: said.stdout != 'hi'
+    - name: Never mind
+      command: "false"
+      ignore_errors: true
+    - debug: {msg: "it said {{ said.stdout }}"}
+      tags: [talk]
+  handlers:
+    - name: say so
+      debug: {msg: something changed}
+"#;
+
+#[test]
+fn apply_looks_as_ansible_does_and_a_second_run_changes_nothing() {
+    let folder = site(PLAYBOOK);
+    snapshot("apply_first", &shown(&lvsmith(folder.path(), &["apply", "site.yml"])), folder.path());
+    let text = fs::read_to_string(folder.path().join("out/a")).expect("written");
+    assert_eq!(text, "hello world\n");
+    let second = shown(&lvsmith(folder.path(), &["apply", "site.yml"]));
+    assert!(second.contains("ok=5    changed=0"), "{second}");
+    assert!(!second.contains("say so"), "{second}");
+}
+
+#[test]
+fn plan_shows_a_diff_and_changes_nothing() {
+    let folder = site(PLAYBOOK);
+    lvsmith(folder.path(), &["apply", "site.yml"]);
+    let plan = lvsmith(folder.path(), &["plan", "site.yml", "-e", "who=moon"]);
+    snapshot("plan_diff", &shown(&plan), folder.path());
+    let text = fs::read_to_string(folder.path().join("out/a")).expect("written");
+    assert_eq!(text, "hello world\n");
+}
+
+#[test]
+fn tags_choose_tasks() {
+    let folder = site(PLAYBOOK);
+    let output = shown(&lvsmith(
+        folder.path(),
+        &["apply", "site.yml", "-t", "talk", "-e", "{said: {stdout: x}}"],
+    ));
+    assert!(output.contains("it said x"), "{output}");
+    assert!(!output.contains("A folder"), "{output}");
+}
+
+#[test]
+fn a_host_that_failed_ends_with_2_and_runs_nothing_more() {
+    let folder = site(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - command: sh -c 'echo no >&2; exit 3'\n    - copy: {content: x, dest: \"{{ playbook_dir }}/out\"}\n",
+    );
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert_snapshot!("host_failed", shown(&output));
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn a_host_that_is_not_reached_ends_with_5() {
+    let folder = site("- hosts: all\n  tasks:\n    - command: echo\n");
+    fs::write(folder.path().join("inventory.yml"), "all:\n  hosts:\n    far:\n").expect("written");
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert_eq!(output.status.code(), Some(5), "{}", shown(&output));
+}
+
+/// Every mistake is shown at its place, with exit code 4 and nothing done.
+#[test]
+fn mistakes_are_shown_where_they_are() {
+    let cases = [
+        ("unknown_module", "- hosts: localhost\n  tasks:\n    - sysctll: {name: a}\n"),
+        ("unknown_key", "- hosts: localhost\n  takss: []\n"),
+        (
+            "unknown_argument",
+            "- hosts: localhost\n  tasks:\n    - copy: {destt: /tmp/x, content: \"{{ a }}\"}\n",
+        ),
+        ("wrong_type", "- hosts: localhost\n  tasks:\n    - wait_for: {port: 70000}\n"),
+        ("duplicate_key", "- hosts: localhost\n  vars: {a: 1}\n  vars: {a: 2}\n"),
+        ("tab", "- hosts: localhost\n\ttasks: []\n"),
+        ("empty", "\n"),
+        (
+            "undefined",
+            "- hosts: localhost\n  gather_facts: false\n  vars: {port: 1}\n  tasks:\n    - debug: {msg: \"{{ prot }}\"}\n",
+        ),
+        (
+            "no_handler",
+            "- hosts: localhost\n  tasks:\n    - command: \"true\"\n      notify: restart\n",
+        ),
+        ("no_role", "- hosts: localhost\n  roles: [lvs_directr]\n"),
+        ("no_group", "- hosts: real_servers\n  tasks: []\n"),
+        (
+            "several",
+            "- hosts: localhost\n  tasks:\n    - coppy: {}\n    - file: {pth: x}\n    - {}\n",
+        ),
+        (
+            "itself",
+            "- hosts: localhost\n  gather_facts: false\n  vars: {a: \"{{ a }}\"}\n  tasks:\n    - debug: {msg: \"{{ a }}\"}\n",
+        ),
+    ];
+    let mut text = String::new();
+    for (name, playbook) in cases {
+        let folder = site(playbook);
+        let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+        assert_eq!(output.status.code(), Some(4), "{name}: {}", shown(&output));
+        text.push_str(&format!("# {name}\n{}\n", shown(&output)));
+    }
+    assert_snapshot!("mistakes", text);
+}
+
+#[test]
+fn deep_and_odd_texts_end_in_an_error() {
+    for playbook in
+        ["[".repeat(20_000), "{".repeat(20_000), "- ".repeat(20_000), "\u{0}".into(), "%".into()]
+    {
+        let folder = site(&playbook);
+        let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+        assert_eq!(output.status.code(), Some(4), "{}", shown(&output));
+    }
+    let folder = site("");
+    fs::write(folder.path().join("site.yml"), b"- hosts: \xff\xfe\n").expect("written");
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert!(shown(&output).contains("not valid UTF-8"), "{}", shown(&output));
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    let folder = site("");
+    with_settings!({filters => vec![(r"lvsmith-[0-9a-f]+", "lvsmith")]}, {
+        assert_snapshot!("help", shown(&lvsmith(folder.path(), &["--help"])));
+    });
+}
