@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::Roster;
-use crate::lab::probe::{ArpAnswers, Coverage, HttpAnswers, Outcome, Table};
+use crate::lab::probe::{Answer, ArpAnswers, Coverage, HttpAnswers, Outcome, Table};
 use crate::netlink::MacAddress;
 use crate::netlink::ipvs::{Forward, ServiceKey};
 
@@ -14,6 +14,8 @@ use crate::netlink::ipvs::{Forward, ServiceKey};
 const WIDTH: u16 = 100;
 /// A bar this long is all requests.
 const BAR: usize = 20;
+/// Stands for a request that nobody answered.
+const NOBODY: &str = "×";
 /// So many names of an order are spelled out.
 const SPELLED: usize = 24;
 
@@ -45,13 +47,12 @@ pub(super) fn order(named: &[&str]) -> String {
 /// Which real server answered how many requests, in which order, and who handed it over.
 pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> String {
     let total = seen.requests.len();
-    let nobody = "(no answer)";
     let who: Vec<&str> = seen
         .requests
         .iter()
         .map(|answer| match &answer.outcome {
             Outcome::Response(response) => response.real_server().unwrap_or("(unnamed)"),
-            Outcome::Failed(_) => nobody,
+            Outcome::Failed(_) => NOBODY,
         })
         .collect();
     let mut names: Vec<&str> = expected.to_vec();
@@ -64,16 +65,12 @@ pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> Strin
         let answers: Vec<_> =
             seen.requests.iter().zip(&who).filter(|(_, who)| *who == name).collect();
         let count = answers.len();
-        let mut senders: Vec<MacAddress> = Vec::new();
-        for (answer, _) in &answers {
-            senders.extend(
-                answer.reply_macs.iter().filter(|mac| !senders.contains(mac)).collect::<Vec<_>>(),
-            );
-        }
+        let mut senders: Vec<MacAddress> =
+            answers.iter().flat_map(|(answer, _)| answer.reply_macs.iter().copied()).collect();
         senders.sort_unstable();
         senders.dedup();
         vec![
-            (*name).to_owned(),
+            if *name == NOBODY { format!("{NOBODY} (no answer)") } else { (*name).to_owned() },
             format!("{count} of {total}"),
             "█".repeat((count * BAR).div_ceil(total.max(1))),
             senders_in_words(&senders, name, &seen.capture, lab),
@@ -81,14 +78,23 @@ pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> Strin
     };
     let rows = names.iter().map(row).collect();
     let table = drawn(&["real server", "answered", "share", "reply came from"], &[1], rows);
-    format!("{table}\norder: {}", order(&who))
+    let straight = |(answer, who): &(&Answer, &&str)| {
+        let macs = &answer.reply_macs;
+        !macs.is_empty() && macs.iter().all(|mac| lab.by_mac(*mac) == Some(**who))
+    };
+    let straight = seen.requests.iter().zip(&who).filter(straight).count();
+    let replies = who.iter().filter(|name| **name != NOBODY).count();
+    format!(
+        "{table}\norder: {}\nstraight from the real server: {straight} of {replies} replies",
+        order(&who)
+    )
 }
 
 fn senders_in_words(macs: &[MacAddress], name: &str, capture: &Coverage, lab: &Roster) -> String {
     match macs {
         [] if matches!(capture, Coverage::Unavailable(_)) => "unknown: no capture".into(),
         [] => String::new(),
-        [mac] if lab.by_mac(*mac) == Some(name) => format!("{mac}, itself"),
+        [mac] if lab.by_mac(*mac) == Some(name) => format!("{name} itself, {mac}"),
         macs => macs.iter().map(|mac| lab.mac(*mac)).collect::<Vec<_>>().join(", "),
     }
 }

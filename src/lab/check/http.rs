@@ -1,15 +1,20 @@
 //! `http`: requests from a host, and who must answer them in which order.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use super::cause::{self, Traffic};
 use super::order;
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, draw, look};
 use crate::connection::CallError;
-use crate::lab::probe::{self, Answer, Coverage, HttpAnswers, Seconds, Url};
+use crate::lab::probe::{self, Answer, Coverage, HttpAnswers};
+
+mod written;
+
+pub use written::ReplyFrom;
+use written::{Expect, Written};
 
 /// Requests over fresh connections, one after the other.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -18,104 +23,6 @@ pub struct Http {
     from: String,
     probe: probe::Http,
     expect: Expect,
-}
-
-/// What is expected of the answers; each expectation stands for itself.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expect {
-    /// Every answer's status; 200 unless written.
-    status: Option<u16>,
-    /// Every answer's body, but for white space around it.
-    body: Option<String>,
-    /// A text in every answer's body.
-    body_contains: Option<String>,
-    /// The real servers in the order in which they must answer, over and over, from any start.
-    #[serde(default)]
-    round_robin: Vec<String>,
-    /// How many requests each real server must answer, and no other any.
-    #[serde(default)]
-    share: IndexMap<String, u32>,
-    /// Who must hand the replies to the client, by hardware address.
-    reply_from: Option<ReplyFrom>,
-}
-
-/// Who hands a reply to the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplyFrom {
-    /// The real server that answered, past the director: direct routing and tunnels.
-    RealServer,
-    /// One host: the director with masquerading, or a router.
-    Host(String),
-}
-
-impl<'de> Deserialize<'de> for ReplyFrom {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.as_str() {
-            "" => Err(de::Error::custom("expected `real_server` or a host, found nothing")),
-            "real_server" => Ok(Self::RealServer),
-            _ => Ok(Self::Host(text)),
-        }
-    }
-}
-
-/// The check as written, before its parts are held against each other.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    from: String,
-    url: Url,
-    requests: Option<u32>,
-    timeout: Option<Seconds>,
-    source: Option<IpAddr>,
-    source_port: Option<u16>,
-    #[serde(default)]
-    headers: IndexMap<String, String>,
-    #[serde(default)]
-    expect: Expect,
-}
-
-impl TryFrom<Written> for Http {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let expect = written.expect;
-        let cycle = u32::try_from(expect.round_robin.len()).unwrap_or(u32::MAX);
-        let sum = expect.share.values().try_fold(0_u32, |sum, count| sum.checked_add(*count));
-        let sum = sum.ok_or("`share` adds up to more requests than can be counted")?;
-        let by_expectation = match (sum, cycle) {
-            (0, 0) => 1,
-            (0, cycle) => cycle.saturating_mul(3),
-            (sum, _) => sum,
-        };
-        let requests = written.requests.unwrap_or(by_expectation);
-        if requests == 0 {
-            return Err("`requests` is 0, which proves nothing".into());
-        }
-        if !expect.share.is_empty() && sum != requests {
-            return Err(format!(
-                "`share` adds up to {sum}, but {requests} requests are made\n\
-                 hint: leave `requests` out, or make them agree"
-            ));
-        }
-        if requests < cycle {
-            return Err(format!(
-                "{requests} requests cannot show a round over {cycle} real servers\n\
-                 hint: three rounds are {} requests",
-                cycle.saturating_mul(3)
-            ));
-        }
-        let probe = probe::Http {
-            url: written.url,
-            requests,
-            timeout: written.timeout.unwrap_or_else(probe::Http::default_timeout),
-            source: written.source,
-            source_port: written.source_port,
-            headers: written.headers,
-        };
-        Ok(Self { from: written.from, probe, expect })
-    }
 }
 
 impl Check for Http {
@@ -182,7 +89,8 @@ impl Http {
     /// The real servers that the expectations name, each once.
     fn servers(&self) -> Vec<&str> {
         let mut servers: Vec<&str> = Vec::new();
-        for name in self.expect.round_robin.iter().chain(self.expect.share.keys()) {
+        let expect = &self.expect;
+        for name in expect.round_robin.iter().chain(&expect.order).chain(expect.share.keys()) {
             if !servers.contains(&name.as_str()) {
                 servers.push(name);
             }
@@ -263,6 +171,9 @@ impl Http {
         if !self.expect.round_robin.is_empty() {
             verdict.expect(format!("in turn: {}", self.expect.round_robin.join(", ")));
         }
+        if !self.expect.order.is_empty() {
+            verdict.expect(format!("in this order: {}", self.expect.order.join(", ")));
+        }
         if !self.expect.share.is_empty() {
             let share = self.expect.share.iter().map(|(name, count)| format!("{name} {count}"));
             verdict.expect(format!("share: {}", share.collect::<Vec<_>>().join(", ")));
@@ -270,16 +181,31 @@ impl Http {
     }
 
     fn judge_order(&self, named: &[&str], verdict: &mut Verdict) {
-        let cycle = &self.expect.round_robin;
         self.expect_order_and_share(verdict);
-        if let Some(deviation) = order::deviation(named, cycle) {
+        let Expect { round_robin, order, .. } = &self.expect;
+        for deviation in [order::in_turn(named, round_robin), order::in_cycle(named, order)]
+            .into_iter()
+            .flatten()
+        {
             let order::Deviation { request, expected, seen } = deviation;
-            verdict.problem(format!(
-                "not in turn: request {request} was answered by `{seen}`, and it was `{expected}`'s"
-            ));
+            verdict.problem(match expected {
+                Some(expected) => format!(
+                    "not in turn: request {request} was answered by `{seen}`, and it was \
+                     `{expected}`'s"
+                ),
+                None if round_robin.contains(&seen) => format!(
+                    "not in turn: request {request} was answered by `{seen}` again, before all \
+                     others were"
+                ),
+                None => {
+                    format!("`{seen}` answered request {request}, and is not one of those in turn")
+                }
+            });
         }
-        for name in cycle.iter().filter(|name| !named.contains(&name.as_str())) {
-            verdict.problem(format!("`{name}` answered no request"));
+        for name in self.servers().iter().filter(|name| !named.contains(name)) {
+            if !self.expect.share.contains_key(*name) {
+                verdict.problem(format!("`{name}` answered no request"));
+            }
         }
     }
 

@@ -1,10 +1,14 @@
 //! The arguments of `ipvs_service` as they are written, and what they declare.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::Presence;
 use super::super::network::{HostAddress, Remark};
@@ -74,9 +78,9 @@ pub struct Arguments {
 #[serde(try_from = "Vec<DestinationArguments>", into = "Vec<DestinationArguments>")]
 struct Destinations(Vec<DestinationArguments>);
 
-/// One real server.
+/// One real server; its address alone will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 struct DestinationArguments {
     /// The RIP.
     #[serde(alias = "rip")]
@@ -132,6 +136,50 @@ enum SumWord {
     None,
     Outer,
     Remote,
+}
+
+/// A text is an address, with a port or without; everything else is a mapping.
+impl<'de> Deserialize<'de> for DestinationArguments {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_any(AddressOrMapping)
+    }
+}
+
+struct AddressOrMapping;
+
+impl<'de> Visitor<'de> for AddressOrMapping {
+    type Value = DestinationArguments;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address, or a mapping with `address`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<DestinationArguments, E> {
+        let (address, port) = match text.parse::<SocketAddr>() {
+            Ok(both) => (both.ip().to_string(), Some(both.port())),
+            Err(_) => (text.to_owned(), None),
+        };
+        Ok(DestinationArguments {
+            address: HostAddress::deserialize(IntoDeserializer::<E>::into_deserializer(address))?,
+            port,
+            weight: None,
+            forward: None,
+            tunnel: None,
+            upper_threshold: None,
+            lower_threshold: None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DestinationArguments, A::Error> {
+        // What the derive made is a function of the type, since `remote` names the type itself.
+        DestinationArguments::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+impl Serialize for DestinationArguments {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, output)
+    }
 }
 
 impl TryFrom<Vec<DestinationArguments>> for Destinations {

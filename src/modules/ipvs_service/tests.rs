@@ -256,3 +256,14 @@ fn says_where_a_mistake_is_and_what_to_do() {
         assert!(error.contains(part), "{yaml}\ngives: {error}\nwhich does not say `{part}`");
     }
 }
+
+#[test]
+fn an_address_alone_is_a_destination() {
+    let web = "{vip: 10.0.0.1, port: 80, forward: nat, ";
+    let short: IpvsService =
+        travelled(&format!("{web}destinations: [10.0.0.2, '10.0.0.3:8080']}}"));
+    let long: IpvsService = travelled(&format!(
+        "{web}destinations: [{{address: 10.0.0.2}}, {{address: 10.0.0.3, port: 8080}}]}}"
+    ));
+    assert_eq!(short.destinations, long.destinations);
+}

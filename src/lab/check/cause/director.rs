@@ -8,14 +8,15 @@ pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     let mut causes = Vec::new();
     for director in scene.active_directors(traffic.service.ip()) {
         let Some(state) = scene.state(director) else { continue };
+        causes.extend(no_vip(director, state, traffic, scene));
+        for host in scene.lab.0.iter().filter(|host| host.name == director) {
+            let interfaces = host.interfaces.iter();
+            causes
+                .extend(interfaces.filter_map(|one| resolution::down(director, &one.name, state)));
+        }
         if let Some(cause) = no_ipvs(director, scene) {
             causes.push(cause);
             continue;
-        }
-        causes.extend(no_vip(director, state, traffic, scene));
-        for interface in scene.lab.0.iter().filter(|host| host.name == director) {
-            let names = interface.interfaces.iter();
-            causes.extend(names.filter_map(|one| resolution::down(director, &one.name, state)));
         }
         match scene.service(director, traffic.service) {
             Some(service) => causes.extend(of_service(director, state, service, traffic, scene)),
