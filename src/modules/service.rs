@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn does_only_what_differs() {
         use Change::{Disable, Enable, Reload, Restart, Start, Stop};
-        type Row = (Option<State>, Option<bool>, bool, bool, &'static [Change]);
-        let table: &[Row] = &[
+        type Row<'a> = (Option<State>, Option<bool>, bool, bool, &'a [Change]);
+        let table: &[Row<'_>] = &[
             (Some(State::Started), None, true, false, &[]),
             (Some(State::Started), Some(true), false, false, &[Enable, Start]),
             (Some(State::Stopped), None, false, true, &[]),
