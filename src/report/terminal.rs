@@ -43,6 +43,11 @@ impl<W: Write> Terminal<W> {
     }
 
     fn host(&mut self, host: &str, results: &[TaskResult]) {
+        let skipped = results.iter().all(|result| result.status == Status::Skipped);
+        if skipped && results.len() > 1 && !self.verbose {
+            self.line(&format!("{SKIPPED}skipping: [{host}]{SKIPPED:#}"));
+            return;
+        }
         for result in results {
             let (word, style) = match result.status {
                 Status::Ok => ("ok", OK),
