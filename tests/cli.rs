@@ -114,6 +114,16 @@ fn a_host_that_failed_ends_with_2_and_runs_nothing_more() {
 }
 
 #[test]
+fn become_is_not_passed_over() {
+    let folder = site(
+        "- hosts: localhost\n  gather_facts: false\n  become: true\n  become_user: www-data\n  tasks:\n    - command: id\n",
+    );
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(shown(&output).contains("cannot become `www-data`"), "{}", shown(&output));
+}
+
+#[test]
 fn a_host_that_is_not_reached_ends_with_5() {
     let folder = site("- hosts: all\n  tasks:\n    - command: echo\n");
     fs::write(folder.path().join("inventory.yml"), "all:\n  hosts:\n    far:\n").expect("written");

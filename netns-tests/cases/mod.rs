@@ -3,8 +3,9 @@
 use crate::Case;
 
 mod lvs_dr;
+mod readme;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
-    [lvs_dr::CASES].into_iter().flatten().map(|case| Case { ..*case }).collect()
+    [lvs_dr::CASES, readme::CASES].into_iter().flatten().map(|case| Case { ..*case }).collect()
 }
