@@ -118,7 +118,7 @@ impl Trial {
     ) -> Result<Report, Diagnostics> {
         let start = Instant::now();
         if let Some(playbook) = &self.playbook {
-            engine::check_hosts(playbook, &self.inventory, options)?;
+            engine::check(playbook, &self.inventory, options)?;
         }
         let uname = nix::sys::utsname::uname();
         let mut report = Report {
