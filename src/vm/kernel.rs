@@ -88,9 +88,12 @@ impl Kernel {
 /// The files of the kernel that runs, when they are there: in a container they are not.
 fn running() -> Option<(PathBuf, PathBuf)> {
     let release = nix::sys::utsname::uname().ok()?.release().to_str()?.to_owned();
-    let image = PathBuf::from(format!("/boot/vmlinuz-{release}"));
     let modules = PathBuf::from(format!("/lib/modules/{release}"));
-    (image.exists() && modules.join("modules.dep").exists()).then_some((image, modules))
+    // Some distributions keep the image among the modules.
+    let image = [PathBuf::from(format!("/boot/vmlinuz-{release}")), modules.join("vmlinuz")]
+        .into_iter()
+        .find(|image| image.exists())?;
+    modules.join("modules.dep").exists().then_some((image, modules))
 }
 
 /// The cached kernels whose release begins like that, newest first.
