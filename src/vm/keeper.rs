@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -29,6 +30,7 @@ pub fn background(options: &Options, id: &str) -> Result<(), Error> {
         .map_err(|error| Error::io("write down the options")(error.into()))?;
     let fail = || Error::io("start the keeper of the VM");
     let mut keeper = Command::new("/proc/self/exe")
+        .arg0("lvsmith")
         .args(["vm", "keep", id])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

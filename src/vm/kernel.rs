@@ -26,10 +26,15 @@ impl Kernel {
         match &options.kernel {
             // A word without a slash is the release of a cached kernel, or how it begins.
             Some(name) if !name.to_string_lossy().contains('/') && !name.exists() => {
-                Self::first(cached(&name.to_string_lossy()), options)
+                let name = name.to_string_lossy();
+                Self::first(cached(&name), options, || {
+                    format!("the cache has none whose release begins with `{name}`")
+                })
             }
             Some(image) => Self::given(image, options.modules.as_deref()),
-            None => Self::first(running().into_iter().chain(cached("")).collect(), options),
+            None => Self::first(running().into_iter().chain(cached("")).collect(), options, || {
+                "none in /boot with its modules, none in the cache".into()
+            }),
         }
     }
 
@@ -54,7 +59,11 @@ impl Kernel {
         Self { image: absolute(image)?, release, modules, boot }.absolute()
     }
 
-    fn first(candidates: Vec<(PathBuf, PathBuf)>, options: &Options) -> Result<Self, Error> {
+    fn first(
+        candidates: Vec<(PathBuf, PathBuf)>,
+        options: &Options,
+        none: impl FnOnce() -> String,
+    ) -> Result<Self, Error> {
         let mut refused = Vec::new();
         for (image, modules) in candidates {
             let modules = options.modules.clone().unwrap_or(modules);
@@ -65,7 +74,7 @@ impl Kernel {
             }
         }
         if refused.is_empty() {
-            refused.push("none in /boot with its modules, none in the cache".into());
+            refused.push(none());
         }
         Err(Error::KernelMissing(refused))
     }
@@ -79,9 +88,12 @@ impl Kernel {
 /// The files of the kernel that runs, when they are there: in a container they are not.
 fn running() -> Option<(PathBuf, PathBuf)> {
     let release = nix::sys::utsname::uname().ok()?.release().to_str()?.to_owned();
-    let image = PathBuf::from(format!("/boot/vmlinuz-{release}"));
     let modules = PathBuf::from(format!("/lib/modules/{release}"));
-    (image.exists() && modules.join("modules.dep").exists()).then_some((image, modules))
+    // Some distributions keep the image among the modules.
+    let image = [PathBuf::from(format!("/boot/vmlinuz-{release}")), modules.join("vmlinuz")]
+        .into_iter()
+        .find(|image| image.exists())?;
+    modules.join("modules.dep").exists().then_some((image, modules))
 }
 
 /// The cached kernels whose release begins like that, newest first.
