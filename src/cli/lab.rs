@@ -13,6 +13,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
 use crate::lab::{self, Entrance, Error, HostState, Running, State, Topology};
+use crate::report::counted;
 
 /// Build labs: clusters of hosts that are copy-on-write clones of this machine
 #[derive(Debug, Args)]
@@ -91,7 +92,7 @@ fn up(path: &Path) -> Exit {
     let start = Instant::now();
     match lab::up(&topology) {
         Ok(lab) => {
-            let count = counted(lab.state());
+            let count = counted(lab.state().hosts.len(), "host");
             let took = start.elapsed().as_millis();
             let name = &topology.name;
             say(&format!(
@@ -138,7 +139,7 @@ fn list(json: bool) -> Exit {
     }
     for state in states {
         let (name, folder) = (&state.name, state.folder.display());
-        let (count, age) = (counted(state), age(state.since));
+        let (count, age) = (counted(state.hosts.len(), "host"), age(state.since));
         say(&format!("{name}: {count}, up {age}, from {folder}\n{}", hosts(state)));
     }
     Exit::Declared
@@ -147,13 +148,6 @@ fn list(json: bool) -> Exit {
 /// Says something on standard output; who closed it does not want to hear it.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn counted(state: &State) -> String {
-    match state.hosts.len() {
-        1 => "1 host".into(),
-        count => format!("{count} hosts"),
-    }
 }
 
 fn hosts(state: &State) -> String {

@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Connector, Options, Summary};
 use crate::inventory::{Inventory, Vars};
 use crate::playbook::Playbook;
-use crate::report::{Event, Reporter, Status};
+use crate::report::{Event, Reporter, Status, counted};
 
 /// What a lab folder holds, read and found to fit together.
 #[derive(Debug)]
@@ -142,9 +142,9 @@ impl Trial {
                 let done = Done {
                     passed: true,
                     summary: format!(
-                        "{} hosts in {} networks",
-                        state.hosts.len(),
-                        self.topology.networks.len()
+                        "{} in {}",
+                        counted(state.hosts.len(), "host"),
+                        counted(self.topology.networks.len(), "network")
                     ),
                     evidence: json!({ "hosts": state.hosts }),
                 };
@@ -219,10 +219,14 @@ impl Trial {
                 report.checks.push(result);
             }
             let passed = report.checks.iter().filter(|check| check.passed).count();
+            let all = self.checks.len();
             Done {
-                passed: passed == self.checks.len(),
-                summary: format!("{passed} of {} checks passed", self.checks.len()),
-                evidence: json!({ "passed": passed, "checks": self.checks.len() }),
+                passed: passed == all,
+                summary: match all {
+                    0 => "there are no checks".into(),
+                    _ => format!("{passed} of {} passed", counted(all, "check")),
+                },
+                evidence: json!({ "passed": passed, "checks": all }),
             }
         });
     }
@@ -253,8 +257,8 @@ impl Trial {
         let passed = failed == 0 && !summary.interrupted && !(again && changed > 0);
         let text = match (failed, changed) {
             (0, 0) => "nothing to change".to_owned(),
-            (0, _) => format!("{changed} tasks changed something"),
-            _ => format!("{failed} tasks failed"),
+            (0, _) => format!("{} changed something", counted(changed, "task")),
+            _ => format!("{} failed", counted(failed, "task")),
         };
         let evidence = json!({ "hosts": summary.tallies, "tasks": results });
         (Done { passed, summary: text, evidence }, summary)
