@@ -1,6 +1,7 @@
 //! `lvsmith apply` and `lvsmith plan`: the same run, the second in check mode with a diff.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::Value;
@@ -15,8 +16,12 @@ use crate::report::Terminal;
 /// What `apply` and `plan` take.
 #[derive(Debug, Args)]
 pub(super) struct Apply {
-    /// The playbook
-    playbook: PathBuf,
+    /// The playbook; with `--lab` the lab's own when none is given
+    #[arg(required_unless_present = "lab")]
+    playbook: Option<PathBuf>,
+    /// Run on the hosts of a lab that is up; it is the inventory
+    #[arg(long, value_name = "NAME", conflicts_with = "inventory")]
+    lab: Option<String>,
     /// The inventory; without it `inventory.yml` beside the playbook, or this machine alone
     #[arg(short, long, value_name = "FILE")]
     inventory: Option<PathBuf>,
@@ -78,31 +83,35 @@ impl RunArgs {
 }
 
 impl Apply {
-    pub(super) fn apply(self) -> Exit {
+    pub(super) fn apply(self) -> ExitCode {
         self.run(false)
     }
 
-    pub(super) fn plan(self) -> Exit {
+    pub(super) fn plan(self) -> ExitCode {
         self.run(true)
     }
 
-    fn run(self, plan: bool) -> Exit {
+    fn run(self, plan: bool) -> ExitCode {
         super::catch_interrupts();
         let mut options = match self.run.options() {
             Ok(options) => options,
-            Err(mistakes) => return complain_at(&mistakes),
+            Err(mistakes) => return complain_at(&mistakes).into(),
         };
         options.check |= plan;
         options.diff |= plan;
-        let inventory = inventory(&self.playbook, self.inventory.as_deref());
-        let (playbook, inventory) = match both(Playbook::read(&self.playbook), inventory) {
+        if let Some(lab) = &self.lab {
+            return super::lab::apply(lab, self.playbook.as_deref(), &options, self.run.verbose);
+        }
+        let path = self.playbook.unwrap_or_default();
+        let inventory = inventory(&path, self.inventory.as_deref());
+        let (playbook, inventory) = match both(Playbook::read(&path), inventory) {
             Ok(both) => both,
-            Err(mistakes) => return complain_at(&mistakes),
+            Err(mistakes) => return complain_at(&mistakes).into(),
         };
         let mut reporter = Terminal::new(anstream::stdout().lock(), self.run.verbose);
         match engine::run(&playbook, &inventory, &Machines, &options, &mut reporter) {
-            Ok(summary) => exit_of(&summary),
-            Err(mistakes) => complain_at(&mistakes),
+            Ok(summary) => exit_of(&summary).into(),
+            Err(mistakes) => complain_at(&mistakes).into(),
         }
     }
 }

@@ -68,8 +68,8 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Agent => agent::run().into(),
-        Command::Apply(apply) => apply.apply().into(),
-        Command::Plan(apply) => apply.plan().into(),
+        Command::Apply(apply) => apply.apply(),
+        Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),
         Command::Vm(command) => vm::run(command),
     }

@@ -289,7 +289,7 @@ fn phase(
 }
 
 /// A lab file is the inventory; `group_vars` and `host_vars` stand beside it and the playbook.
-fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
+pub fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
     let mut inventory = Inventory::default();
     for (name, host) in &topology.hosts {
         let groups: Vec<String> = host.groups.iter().map(ToString::to_string).collect();
@@ -310,7 +310,7 @@ fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
 }
 
 /// The path as somebody in the current folder would write it, for messages.
-fn relative(path: PathBuf) -> PathBuf {
+pub(crate) fn relative(path: PathBuf) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).map(PathBuf::from).unwrap_or(path)
 }

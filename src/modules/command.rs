@@ -194,3 +194,6 @@ fn duration(elapsed: std::time::Duration) -> String {
         elapsed.subsec_micros()
     )
 }
+
+#[cfg(test)]
+mod tests;

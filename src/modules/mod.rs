@@ -19,7 +19,7 @@ pub mod command;
 pub mod copy;
 pub mod debug;
 pub mod file;
-mod filesystem;
+pub(crate) mod filesystem;
 mod host;
 pub mod ipvs_service;
 pub mod link;
@@ -289,26 +289,32 @@ impl Module {
 
 /// Every module, by name.
 pub static TABLE: &[Module] = &[
-    Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
     Module::resource::<address::Address>("address", &[]),
+    Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
-    Module::resource::<package::Package>(
-        "package",
-        &["ansible.builtin.package", "ansible.builtin.apt", "apt"],
-    ),
-    Module::action::<service::Service>(
-        "service",
-        &["ansible.builtin.service", "ansible.builtin.systemd", "systemd"],
-    ),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
-    Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
-    Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
-    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<link::Link>("link", &[]),
+    Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
+    Module::resource::<package::Package>(
+        "package",
+        &["ansible.builtin.package", "ansible.builtin.apt", "apt", "ansible.builtin.dnf", "dnf"],
+    ),
     Module::resource::<route::Route>("route", &[]),
+    Module::action::<service::Service>(
+        "service",
+        &[
+            "ansible.builtin.service",
+            "ansible.builtin.systemd",
+            "systemd",
+            "ansible.builtin.systemd_service",
+            "systemd_service",
+        ],
+    ),
+    Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
+    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
     Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),

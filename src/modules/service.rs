@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::process::{Output, Program};
-use super::{Action, Error, Host, Mode, Outcome};
+use super::{Action, Error, Host, HostKind, Mode, Outcome};
 use crate::agent::supervisor::{self, Unit};
 
 /// Starts, stops, restarts or reloads a service, and has it started at boot or not.
@@ -24,6 +24,7 @@ use crate::agent::supervisor::{self, Unit};
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// The unit's name, with or without `.service`.
+    #[serde(alias = "service", alias = "unit")]
     pub name: String,
     /// Whether it runs; `restarted` and `reloaded` act every time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +32,9 @@ pub struct Service {
     /// Whether it is started at boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Whether systemd reads its unit files again first.
+    #[serde(default)]
+    pub daemon_reload: bool,
 }
 
 /// Whether a service runs.
@@ -78,6 +82,15 @@ enum Manager {
     Supervisor(Box<Unit>),
 }
 
+/// What is known of a service.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    running: bool,
+    enabled: bool,
+    /// Whether it runs on after it was started: a oneshot need not.
+    lasts: bool,
+}
+
 impl Service {
     /// What has to be done, in order.
     fn changes(&self, running: bool, enabled: bool) -> Vec<Change> {
@@ -111,27 +124,30 @@ impl Action for Service {
         Ok(())
     }
 
-    fn run(&self, _host: &mut Host, mode: Mode) -> Result<Outcome, Error> {
+    fn run(&self, host: &mut Host, mode: Mode) -> Result<Outcome, Error> {
         self.check()?;
-        let manager = Manager::of_this_machine(&self.name)?;
-        let (running, enabled) = manager.observe(&self.name)?;
-        let changes = self.changes(running, enabled);
-        if !mode.check {
+        let known = self.look(host.kind, mode);
+        let seen = match &known {
+            Ok((_, seen)) => *seen,
+            // A plan goes on: an earlier task of it may bring the unit.
+            Err(_) if mode.check => Seen::default(),
+            Err(error) => return Err(error.clone()),
+        };
+        let changes = self.changes(seen.running, seen.enabled);
+        if let (Ok((manager, _)), false) = (&known, mode.check) {
             for change in &changes {
                 manager.apply(&self.name, *change)?;
             }
-            let (runs, _) = manager.observe(&self.name)?;
-            let wanted = self.state.map(|state| state != State::Stopped);
-            if wanted.is_some_and(|wanted| wanted != runs) {
-                let is = if runs { "still runs" } else { "does not run" };
-                return Err(Error::new(format!("`{}` {is} afterwards", self.name)));
-            }
+            self.verify(manager.observe(&self.name)?)?;
         }
         let mut outcome = Outcome {
             changed: !changes.is_empty(),
             changes: changes
                 .iter()
-                .map(|change| format!("{} `{}`", change.verb(), self.name))
+                .map(|change| match &known {
+                    Ok(_) => format!("{} `{}`", change.verb(), self.name),
+                    Err(_) => format!("{} `{}`, which is not there yet", change.verb(), self.name),
+                })
                 .collect(),
             ..Outcome::default()
         };
@@ -140,22 +156,56 @@ impl Action for Service {
     }
 }
 
+impl Service {
+    fn look(&self, kind: HostKind, mode: Mode) -> Result<(Manager, Seen), Error> {
+        let manager = Manager::of(kind, &self.name)?;
+        if self.daemon_reload && !mode.check && matches!(manager, Manager::Systemd) {
+            let output = systemctl(&["daemon-reload"])?;
+            if !output.success() {
+                return Err(output.error("systemctl daemon-reload"));
+            }
+        }
+        let seen = manager.observe(&self.name)?;
+        Ok((manager, seen))
+    }
+
+    /// Holds what is declared against what is there by now.
+    fn verify(&self, seen: Seen) -> Result<(), Error> {
+        let state = self.state.map(|state| state != State::Stopped);
+        let unlike = |is: &str| Err(Error::new(format!("`{}` {is} afterwards", self.name)));
+        match (state, seen.running) {
+            (Some(true), false) if seen.lasts => return unlike("does not run"),
+            (Some(false), true) => return unlike("still runs"),
+            _ => {}
+        }
+        match (self.enabled, seen.enabled) {
+            (Some(true), false) => unlike("is not started at boot"),
+            (Some(false), true) => unlike("is still started at boot"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Manager {
-    fn of_this_machine(name: &str) -> Result<Self, Error> {
-        if Path::new("/run/systemd/system").is_dir() {
+    fn of(kind: HostKind, name: &str) -> Result<Self, Error> {
+        // A lab host may see the folder of the machine it is a copy of.
+        if kind == HostKind::Machine && Path::new("/run/systemd/system").is_dir() {
             return Ok(Self::Systemd);
         }
         Unit::find(name).map(|unit| Self::Supervisor(Box::new(unit)))
     }
 
     /// Whether it runs, and whether it is started at boot.
-    fn observe(&self, name: &str) -> Result<(bool, bool), Error> {
+    fn observe(&self, name: &str) -> Result<Seen, Error> {
         match self {
-            Self::Supervisor(unit) => {
-                Ok((supervisor::main_pid(unit).is_some(), supervisor::enabled(unit)))
-            }
+            Self::Supervisor(unit) => Ok(Seen {
+                running: supervisor::main_pid(unit).is_some(),
+                enabled: supervisor::enabled(unit),
+                lasts: unit.lasts(),
+            }),
             Self::Systemd => {
-                let properties = "--property=LoadState,ActiveState,UnitFileState";
+                let properties =
+                    "--property=LoadState,ActiveState,UnitFileState,Type,RemainAfterExit";
                 let output = systemctl(&["show", properties, "--", name])?;
                 let is = |property: &str, values: &[&str]| {
                     output
@@ -171,8 +221,11 @@ impl Manager {
                             .hint("run `systemctl daemon-reload`")
                     }));
                 }
-                let running = is("ActiveState", &["active", "reloading"]);
-                Ok((running, is("UnitFileState", &["enabled", "enabled-runtime", "alias"])))
+                Ok(Seen {
+                    running: is("ActiveState", &["active", "reloading"]),
+                    enabled: is("UnitFileState", &["enabled", "enabled-runtime", "alias"]),
+                    lasts: !is("Type", &["oneshot"]) || is("RemainAfterExit", &["yes"]),
+                })
             }
         }
     }
@@ -216,13 +269,14 @@ mod tests {
     use super::*;
 
     fn service(state: Option<State>, enabled: Option<bool>) -> Service {
-        Service { name: "nginx".into(), state, enabled }
+        Service { name: "nginx".into(), state, enabled, daemon_reload: false }
     }
 
     #[test]
     fn does_only_what_differs() {
         use Change::{Disable, Enable, Reload, Restart, Start, Stop};
-        let table: &[(Option<State>, Option<bool>, bool, bool, &[Change])] = &[
+        type Row<'a> = (Option<State>, Option<bool>, bool, bool, &'a [Change]);
+        let table: &[Row<'_>] = &[
             (Some(State::Started), None, true, false, &[]),
             (Some(State::Started), Some(true), false, false, &[Enable, Start]),
             (Some(State::Stopped), None, false, true, &[]),
@@ -236,6 +290,16 @@ mod tests {
         for (state, enabled, runs, boots, expected) in table {
             assert_eq!(service(*state, *enabled).changes(*runs, *boots), *expected, "{state:?}");
         }
+    }
+
+    #[test]
+    fn plans_for_a_service_that_an_earlier_task_would_bring() {
+        let service = Service { name: "no-such-service-yet".into(), ..service(None, Some(true)) };
+        let mut lab = Host::new(HostKind::Lab);
+        let outcome = service.run(&mut lab, Mode { check: true, diff: false }).expect("a plan");
+        assert_eq!(outcome.changes, ["enable `no-such-service-yet`, which is not there yet"]);
+        let error = service.run(&mut lab, Mode::default()).expect_err("nothing to enable");
+        assert!(error.message.contains("there is no service `no-such-service-yet`"), "{error}");
     }
 
     #[test]

@@ -79,10 +79,11 @@ impl<W: Write> Terminal<W> {
                 self.indented(change, Style::new());
             }
         }
-        if self.verbose && !result.result.is_empty() {
-            if let Ok(text) = serde_yaml::to_string(&result.result) {
-                self.indented(text.trim_end(), Style::new());
-            }
+        if self.verbose
+            && !result.result.is_empty()
+            && let Ok(text) = serde_yaml::to_string(&result.result)
+        {
+            self.indented(text.trim_end(), Style::new());
         }
     }
 

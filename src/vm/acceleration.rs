@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cache;
 
-/// How long a guest under KVM may take to answer; where it works it takes one second or two.
-pub const KVM_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a guest under KVM may take to answer; where it works it takes about a second.
+pub const KVM_DEADLINE: Duration = Duration::from_secs(6);
 
 /// The choice of what runs the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

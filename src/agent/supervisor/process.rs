@@ -1,21 +1,18 @@
 //! The processes of services: started apart from the agent, and found again later.
 
-use std::ffi::CString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid, initgroups, setgid, setsid, setuid};
+use nix::unistd::setsid;
 
 use super::unit::{Exec, Kind, Unit};
 use crate::modules::Error;
+use crate::modules::filesystem::{Accounts, Identity};
 use crate::modules::process::search_path;
-
-/// Where records are kept: gone at the next boot, as the services are.
-const RECORDS: &str = "/run/lvsmith/services";
 
 /// How long a process that was just started has to fail in.
 const SETTLING: Duration = Duration::from_millis(150);
@@ -42,32 +39,87 @@ impl Record {
         alive(self.pid) && began(self.pid) == Some(self.began)
     }
 
-    pub(super) fn read(service: &str) -> Option<Self> {
-        let text = fs::read_to_string(path(service)).ok()?;
+    pub(super) fn read(unit: &Unit) -> Option<Self> {
+        let text = fs::read_to_string(path(unit)).ok()?;
         let (pid, began) = text.trim().split_once(' ')?;
         Some(Self { pid: pid.parse().ok()?, began: began.parse().ok()? })
     }
 
-    pub(super) fn write(&self, service: &str) -> Result<(), Error> {
-        let path = path(service);
-        fs::create_dir_all(RECORDS)
+    pub(super) fn write(&self, unit: &Unit) -> Result<(), Error> {
+        let path = path(unit);
+        fs::create_dir_all(&unit.records)
             .and_then(|()| fs::write(&path, format!("{} {}\n", self.pid, self.began)))
             .map_err(|error| Error::io(format!("failed to write `{}`", path.display()), &error))
     }
 
-    pub(super) fn remove(service: &str) {
-        // It may never have been there: services with a PID file need none.
-        let _ = fs::remove_file(path(service));
+    pub(super) fn remove(unit: &Unit) {
+        // It may never have been there.
+        let _ = fs::remove_file(path(unit));
     }
 }
 
-fn path(service: &str) -> PathBuf {
-    Path::new(RECORDS).join(format!("{service}.pid"))
+fn path(unit: &Unit) -> PathBuf {
+    unit.records.join(format!("{}.pid", unit.name))
+}
+
+/// The present, on the clock that start times are counted by.
+pub(super) fn now() -> u64 {
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let (seconds, hundredths) =
+        text.split(' ').next().and_then(|uptime| uptime.split_once('.')).unwrap_or(("0", "0"));
+    // The kernel counts in USER_HZ towards programs, which is 100 on all but Alpha.
+    100 * seconds.parse().unwrap_or(0) + hundredths.parse().unwrap_or(0)
+}
+
+/// Whether a process runs that began at that time or later.
+pub(super) fn alive_since(pid: i32, when: u64) -> bool {
+    alive(pid) && began(pid).is_some_and(|began| began >= when)
 }
 
 /// Whether a process runs; a zombie does not.
 pub(super) fn alive(pid: i32) -> bool {
     matches!(stat(pid), Some((state, _)) if !matches!(state, 'Z' | 'X'))
+}
+
+/// Whether the process is one of these programs, by its file or by its command line.
+pub(super) fn runs<'a>(pid: i32, programs: impl Iterator<Item = &'a str> + Clone) -> bool {
+    let file = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    // An upgrade under a running daemon leaves it a file without a name.
+    let file = file.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line).into_owned();
+    programs.clone().any(|program| {
+        let real = fs::canonicalize(program).unwrap_or_else(|_| PathBuf::from(program));
+        // The command line tells scripts, whose file is their interpreter's.
+        real == Path::new(&file) || line.contains(program)
+    })
+}
+
+/// The process and, if it leads a session, everything in that session.
+pub(super) fn session(leader: i32) -> Vec<Record> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid == leader || session_of(*pid) == Some(leader))
+        .filter_map(|pid| Record::of(pid).ok())
+        .collect()
+}
+
+fn session_of(pid: i32) -> Option<i32> {
+    nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(pid))).ok().map(nix::unistd::Pid::as_raw)
+}
+
+/// Whom a command of the unit runs as; `None` leaves it the agent's own user.
+pub(super) fn identity(unit: &Unit, exec: &Exec) -> Result<Option<Identity>, Error> {
+    if exec.privileged { Ok(None) } else { service_identity(unit) }
+}
+
+/// The unit's user and group.
+pub(super) fn service_identity(unit: &Unit) -> Result<Option<Identity>, Error> {
+    let (user, group) = (unit.user.as_deref(), unit.group.as_deref());
+    if user.is_none() && group.is_none() {
+        return Ok(None);
+    }
+    Accounts::read().identity(user.unwrap_or("root"), group).map(Some)
 }
 
 fn began(pid: i32) -> Option<u64> {
@@ -91,11 +143,11 @@ pub(super) fn spawn(unit: &Unit, exec: &Exec) -> Result<i32, Error> {
         return Err(Error::new(format!("the unit `{}` has an empty ExecStart", unit.name)));
     };
     let failed = |error: &io::Error| Error::io(format!("failed to start `{program}`"), error);
-    let log = Path::new(RECORDS).join(format!("{}.log", unit.name));
-    let output = fs::create_dir_all(RECORDS)
+    let log = unit.records.join(format!("{}.log", unit.name));
+    let output = fs::create_dir_all(&unit.records)
         .and_then(|()| File::create(&log))
         .map_err(|error| failed(&error))?;
-    let user = unit.user.as_deref().map(user).transpose()?;
+    let identity = identity(unit, exec)?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -109,17 +161,11 @@ pub(super) fn spawn(unit: &Unit, exec: &Exec) -> Result<i32, Error> {
         Kind::Notify => Some(notify_socket(&mut command).map_err(|error| failed(&error))?),
         _ => None,
     };
-    // SAFETY: setsid, setgid, initgroups and setuid are system calls; what they take was made
-    // before the fork.
+    // SAFETY: between fork and exec only system calls are made, on what exists already.
     unsafe {
         command.pre_exec(move || {
             setsid()?;
-            if let Some((name, uid, gid)) = &user {
-                initgroups(name, *gid)?;
-                setgid(*gid)?;
-                setuid(*uid)?;
-            }
-            Ok(())
+            Ok(identity.as_ref().map_or(Ok(()), Identity::assume)?)
         });
     }
     let mut child = command.spawn().map_err(|error| failed(&error))?;
@@ -133,18 +179,18 @@ pub(super) fn spawn(unit: &Unit, exec: &Exec) -> Result<i32, Error> {
         })
     };
     let came_up = super::wait(limit, || !alive(pid) || is_ready());
+    let said = || last_lines(&fs::read_to_string(&log).unwrap_or_default());
     if let Ok(Some(status)) = child.try_wait() {
-        let said = fs::read_to_string(&log).unwrap_or_default();
-        let last: Vec<&str> = said.trim_end().lines().rev().take(10).collect();
-        let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
-        return Err(Error::new(format!(
-            "`{}` ended as it was started ({status}): {last}",
-            unit.name
-        )));
+        let message = format!("`{}` ended as it was started ({status}): {}", unit.name, said());
+        return Err(super::known(Error::new(message)));
     }
     if ready.is_some() && !came_up {
+        // Nobody would find it again.
+        let _ = child.kill();
+        let _ = child.wait();
         let seconds = unit.timeout_start.as_secs();
-        return Err(Error::new(format!("`{}` was not ready within {seconds} s", unit.name)));
+        let message = format!("`{}` was not ready within {seconds} s: {}", unit.name, said());
+        return Err(Error::new(message));
     }
     Ok(pid)
 }
@@ -160,30 +206,9 @@ fn notify_socket(command: &mut Command) -> io::Result<std::os::unix::net::UnixDa
     Ok(socket)
 }
 
-/// Gives a folder to a user.
-pub(super) fn give(path: &Path, name: &str) -> Result<(), Error> {
-    let (_, uid, gid) = user(name)?;
-    nix::unistd::chown(path, Some(uid), Some(gid)).map_err(|errno| {
-        Error::io(format!("failed to give away `{}`", path.display()), &errno.into())
-    })
-}
-
-/// A user in `/etc/passwd`; a static binary has no other way to look.
-fn user(name: &str) -> Result<(CString, Uid, Gid), Error> {
-    let mut text = String::new();
-    let read = OpenOptions::new()
-        .read(true)
-        .open("/etc/passwd")
-        .and_then(|mut file| io::Read::read_to_string(&mut file, &mut text));
-    read.map_err(|error| Error::io("failed to read `/etc/passwd`", &error))?;
-    let unknown = || Error::new(format!("there is no user `{name}`"));
-    let line =
-        text.lines().find(|line| line.split(':').next() == Some(name)).ok_or_else(unknown)?;
-    let mut fields = line.split(':').skip(2);
-    let mut number = || fields.next().and_then(|field| field.parse().ok()).ok_or_else(unknown);
-    let (uid, gid) = (number()?, number()?);
-    let name = CString::new(name).map_err(|_| unknown())?;
-    Ok((name, Uid::from_raw(uid), Gid::from_raw(gid)))
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
 #[cfg(test)]

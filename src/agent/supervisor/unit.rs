@@ -1,6 +1,7 @@
 //! systemd unit files, as far as starting and stopping a service needs them: see
 //! systemd.unit(5), systemd.service(5) and systemd.exec(5).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,12 @@ const FOLDERS: &[&str] = &[
     "/lib/systemd/system",
 ];
 
+/// Where records are kept: gone at the next boot, as the services are.
+const RECORDS: &str = "/run/lvsmith/services";
+
+/// Endings of units that are no services.
+const OTHER_KINDS: [&str; 6] = [".socket", ".timer", ".target", ".mount", ".path", ".slice"];
+
 /// How a service says that it has started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
@@ -33,10 +40,24 @@ pub enum Kind {
     Notify,
 }
 
+/// Which processes of a service are stopped, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum KillMode {
+    /// All, in the same way.
+    #[default]
+    ControlGroup,
+    /// The main process is asked, the others are killed once it is gone.
+    Mixed,
+    /// Only the main process.
+    Process,
+}
+
 /// A command of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Exec {
     pub(super) ignore_failure: bool,
+    /// Whether it runs as the agent's user whatever `User=` says.
+    pub(super) privileged: bool,
     words: Vec<String>,
 }
 
@@ -58,7 +79,16 @@ pub struct Unit {
     pub(super) environment: Vec<(String, String)>,
     pub(super) user: Option<String>,
     pub(super) working_directory: Option<String>,
-    pub(super) runtime_directory: Vec<String>,
+    pub(super) group: Option<String>,
+    /// Folders that are made before it starts, and that its user owns.
+    pub(super) directories: Vec<PathBuf>,
+    /// Whether a oneshot counts as running once it is done.
+    pub(super) remains: bool,
+    pub(super) kill_mode: KillMode,
+    /// Whether its file is `/dev/null`: it must not be started.
+    pub(super) masked: bool,
+    /// Where it is recorded which process it is.
+    pub(super) records: PathBuf,
     pub(super) timeout_start: Duration,
     pub(super) timeout_stop: Duration,
     pub(super) kill_signal: Signal,
@@ -71,32 +101,37 @@ impl Unit {
         Self::find_in(FOLDERS.iter().map(Path::new), name)
     }
 
-    fn find_in<'a>(
+    pub(super) fn find_in<'a>(
         folders: impl Iterator<Item = &'a Path> + Clone,
         name: &str,
     ) -> Result<Self, Error> {
         let name = name.strip_suffix(".service").unwrap_or(name);
+        if let Some(kind) = OTHER_KINDS.iter().find(|kind| name.ends_with(**kind)) {
+            return Err(Error::new(format!("`{name}` is no service but a `{kind}` unit"))
+                .hint("without systemd only services can be run"));
+        }
         let file = format!("{name}.service");
         let template = name.split_once('@').map(|(prefix, _)| format!("{prefix}@.service"));
-        let path = [Some(&file), template.as_ref()].into_iter().flatten().find_map(|file| {
-            folders.clone().map(|folder| folder.join(file)).find(|path| path.exists())
+        let files: Vec<&String> = [Some(&file), template.as_ref()].into_iter().flatten().collect();
+        let path = files.iter().find_map(|file| {
+            let mut places = folders.clone().map(|folder| folder.join(file));
+            places.find(|path| path.symlink_metadata().is_ok())
         });
         let Some(path) = path else { return Err(missing(folders, name)) };
-        let mut texts = vec![read(&path)?];
-        for folder in folders {
-            let mut files: Vec<PathBuf> = fs::read_dir(folder.join(format!("{file}.d")))
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| path.extension().is_some_and(|ending| ending == "conf"))
-                .collect();
-            files.sort();
-            for file in files {
-                texts.push(read(&file)?);
-            }
+        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if target == Path::new("/dev/null") {
+            return Ok(Self { masked: true, ..Self::parse(name, path, &[])? });
         }
-        Self::parse(name, path, &texts)
+        let mut texts = vec![read(&path)?];
+        for path in drop_ins(folders.clone(), &files) {
+            texts.push(read(&path)?);
+        }
+        // An alias, such as `sshd` for `ssh`, is the unit it leads to: one service, one name.
+        let own_name = target.file_stem().and_then(|stem| stem.to_str());
+        match own_name.filter(|own_name| !name.contains('@') && *own_name != name) {
+            Some(own_name) => Self::parse(own_name, target.clone(), &texts),
+            None => Self::parse(name, path, &texts),
+        }
     }
 
     fn parse(name: &str, path: PathBuf, texts: &[String]) -> Result<Self, Error> {
@@ -113,7 +148,12 @@ impl Unit {
             environment: Vec::new(),
             user: None,
             working_directory: None,
-            runtime_directory: Vec::new(),
+            group: None,
+            directories: Vec::new(),
+            remains: false,
+            kill_mode: KillMode::default(),
+            masked: false,
+            records: RECORDS.into(),
             timeout_start: Duration::from_secs(90),
             timeout_stop: Duration::from_secs(90),
             kill_signal: Signal::SIGTERM,
@@ -154,10 +194,22 @@ impl Unit {
                 self.pid_file = (!value.is_empty()).then(|| Path::new("/run").join(value));
             }
             ("Service", "User") => self.user = (!value.is_empty()).then(|| value.clone()),
+            ("Service", "Group") => self.group = (!value.is_empty()).then(|| value.clone()),
+            ("Service", "RemainAfterExit") => self.remains = boolean(value),
+            ("Service", "KillMode") => {
+                self.kill_mode = match value.as_str() {
+                    "mixed" => KillMode::Mixed,
+                    "process" | "none" => KillMode::Process,
+                    _ => KillMode::ControlGroup,
+                };
+            }
             ("Service", "WorkingDirectory") => {
                 self.working_directory = Some(value.trim_start_matches('-').to_owned());
             }
-            ("Service", "RuntimeDirectory") => self.runtime_directory.extend(words()?),
+            ("Service", "RuntimeDirectory") => self.add_folders("/run", &words()?),
+            ("Service", "StateDirectory") => self.add_folders("/var/lib", &words()?),
+            ("Service", "CacheDirectory") => self.add_folders("/var/cache", &words()?),
+            ("Service", "LogsDirectory") => self.add_folders("/var/log", &words()?),
             ("Service", "Environment") if value.is_empty() => self.environment.clear(),
             ("Service", "Environment") => {
                 let pairs = words()?;
@@ -188,6 +240,17 @@ impl Unit {
             _ => {}
         }
         Ok(())
+    }
+
+    fn add_folders(&mut self, base: &str, names: &[String]) {
+        // A colon separates the name of a link to it, which few services need.
+        let names = names.iter().filter_map(|name| name.split(':').next());
+        self.directories.extend(names.map(|name| Path::new(base).join(name)));
+    }
+
+    /// The programs whose process the main process can be.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &str> + Clone {
+        self.exec_start.iter().filter_map(|exec| exec.words.first()).map(String::as_str)
     }
 
     fn commands(&mut self, key: &str) -> Option<&mut Vec<Exec>> {
@@ -248,6 +311,12 @@ impl Unit {
         text
     }
 
+    /// Whether it runs on after it was started.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        self.kind != Kind::Oneshot || self.remains
+    }
+
     /// The links that have it started at boot.
     pub(super) fn wants_links(&self) -> Vec<PathBuf> {
         let link = |target: &String| {
@@ -259,8 +328,8 @@ impl Unit {
 }
 
 impl Exec {
-    /// Prefixes before the program: `-` ignores a failure, `@:+!` concern privileges that a
-    /// lab host does not split.
+    /// Prefixes before the program: `-` ignores a failure, `+` and `!` keep the privileges,
+    /// `@` gives the program another name, `:` and `|` mean nothing here.
     fn parse(value: &str, mut words: Vec<String>) -> Self {
         let prefixes: String = value.chars().take_while(|c| "-@:+!|".contains(*c)).collect();
         if let Some(first) = words.first_mut() {
@@ -269,7 +338,8 @@ impl Exec {
         if prefixes.contains('@') && words.len() > 1 {
             words.remove(1);
         }
-        Self { ignore_failure: prefixes.contains('-'), words }
+        let privileged = prefixes.contains(['+', '!']);
+        Self { ignore_failure: prefixes.contains('-'), privileged, words }
     }
 
     /// The words, with `$MAINPID` and the unit's variables put in.
@@ -291,12 +361,41 @@ impl Exec {
             match alone {
                 // `$NAME` alone is split into words, and is none when it is empty.
                 Some((_, value)) => argv.extend(value.split_whitespace().map(str::to_owned)),
-                None if text.starts_with('$') && word == &text => {}
-                None => argv.push(text),
+                None if is_variable(&text) => {}
+                None => argv.push(text.replace("$$", "$")),
             }
         }
         argv
     }
+}
+
+/// Whether the whole word is `$NAME`.
+fn is_variable(word: &str) -> bool {
+    let name = word.strip_prefix('$').unwrap_or_default();
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn boolean(value: &str) -> bool {
+    matches!(value, "yes" | "true" | "on" | "1")
+}
+
+/// Drop-ins in the order of their names; one of the same name in an earlier folder counts.
+fn drop_ins<'a>(
+    folders: impl Iterator<Item = &'a Path> + Clone,
+    files: &[&String],
+) -> Vec<PathBuf> {
+    let mut found = BTreeMap::new();
+    for folder in folders {
+        for file in files {
+            let entries = fs::read_dir(folder.join(format!("{file}.d")));
+            for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if path.extension().is_some_and(|ending| ending == "conf") {
+                    found.entry(path.file_name().map(ToOwned::to_owned)).or_insert(path);
+                }
+            }
+        }
+    }
+    found.into_values().collect()
 }
 
 fn set_time(time: &mut Duration, value: &str) {

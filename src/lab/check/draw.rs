@@ -16,8 +16,8 @@ const WIDTH: u16 = 100;
 const BAR: usize = 20;
 /// Stands for a request that nobody answered.
 const NOBODY: &str = "×";
-/// So many names of an order are spelled out.
-const SPELLED: usize = 24;
+/// So many characters of an order are spelled out.
+const SPELLED: usize = 70;
 
 fn drawn(header: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
@@ -37,11 +37,17 @@ fn drawn(header: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) -> String {
 
 /// Names in the order they answered.
 pub(super) fn order(named: &[&str]) -> String {
-    let shown: Vec<&str> = named.iter().copied().take(SPELLED).collect();
-    match named.len().saturating_sub(SPELLED) {
-        0 => shown.join(" "),
-        more => format!("{} … and {more} more", shown.join(" ")),
+    let mut line = String::new();
+    for (at, name) in named.iter().enumerate() {
+        if at > 0 && line.chars().count() + name.chars().count() >= SPELLED {
+            return format!("{line} … and {} more", named.len() - at);
+        }
+        if at > 0 {
+            line.push(' ');
+        }
+        line += name;
     }
+    line
 }
 
 /// Which real server answered how many requests, in which order, and who handed it over.
@@ -84,10 +90,13 @@ pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> Strin
     };
     let straight = seen.requests.iter().zip(&who).filter(straight).count();
     let replies = who.iter().filter(|name| **name != NOBODY).count();
-    format!(
-        "{table}\norder: {}\nstraight from the real server: {straight} of {replies} replies",
-        order(&who)
-    )
+    let order = order(&who);
+    match replies {
+        0 => format!("{table}\norder: {order}"),
+        _ => format!(
+            "{table}\norder: {order}\nstraight from the real server: {straight} of {replies} replies"
+        ),
+    }
 }
 
 fn senders_in_words(macs: &[MacAddress], name: &str, capture: &Coverage, lab: &Roster) -> String {

@@ -29,9 +29,7 @@ impl Check for Http {
     type Seen = HttpAnswers;
 
     fn title(&self) -> String {
-        let requests = self.probe.requests;
-        let plural = if requests == 1 { "" } else { "s" };
-        format!("{requests} request{plural} from {} to {}", self.from, self.probe.url)
+        format!("{} from {} to {}", self.requests(), self.from, self.probe.url)
     }
 
     fn hosts(&self) -> Vec<&str> {
@@ -86,6 +84,13 @@ impl Check for Http {
 }
 
 impl Http {
+    fn requests(&self) -> String {
+        match self.probe.requests {
+            1 => "1 request".into(),
+            requests => format!("{requests} requests"),
+        }
+    }
+
     /// The real servers that the expectations name, each once.
     fn servers(&self) -> Vec<&str> {
         let mut servers: Vec<&str> = Vec::new();
@@ -101,7 +106,7 @@ impl Http {
     /// Status and body of each answer, and that there is one.
     fn judge_each(&self, seen: &HttpAnswers, verdict: &mut Verdict) {
         let status = self.expect.status.unwrap_or(200);
-        verdict.expect(format!("{} requests answered with status {status}", self.probe.requests));
+        verdict.expect(format!("{} answered with status {status}", self.requests()));
         for (name, text) in [("body", &self.expect.body), ("body with", &self.expect.body_contains)]
         {
             if let Some(text) = text {

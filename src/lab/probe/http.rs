@@ -3,7 +3,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use nix::errno::Errno;
@@ -12,12 +13,17 @@ use socket2::{Domain, Socket, Type};
 
 use super::capture::{Capture, Coverage};
 use super::response::{self, Broken, Response};
-use super::{Seconds, Url};
+use super::{Seconds, Url, port};
 use crate::modules::Error;
 use crate::netlink::MacAddress;
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
 const GIVE_UP: usize = 3;
+
+/// How long a server may take to close a connection after its answer.
+const CLOSING: Duration = Duration::from_millis(250);
+/// As many source ports are tried before the kernel may choose one.
+const TRIES: usize = 1000;
 
 /// Who answers HTTP requests?
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -206,16 +212,33 @@ impl Http {
         request: &[u8],
         capture: &mut Capture,
     ) -> Result<Answer, Error> {
-        let socket = self.socket(peer)?;
-        let local = socket.local_addr().map(|address| address.as_socket());
-        let port = local.ok().flatten().map_or(0, |local| local.port());
         let start = Instant::now();
-        let mut connection = Timed { socket: &socket, deadline: start + self.timeout.0 };
-        let outcome = match connection.exchange(peer, request) {
-            Ok(response) => Outcome::Response(response),
-            Err((stage, broken)) => Outcome::Failed(failure(stage, &broken)),
+        let deadline = start + self.timeout.0;
+        let (socket, port, outcome, seconds) = loop {
+            let socket = self.socket(peer)?;
+            let local = socket.local_addr().map(|address| address.as_socket());
+            let port = local.ok().flatten().map_or(0, |local| local.port());
+            let mut connection = Timed { socket: &socket, deadline };
+            let outcome = connection.exchange(peer, request);
+            let seconds = start.elapsed().as_secs_f64();
+            match outcome {
+                Ok(response) => {
+                    connection.let_the_server_close();
+                    break (socket, port, Outcome::Response(response), seconds);
+                }
+                // The connection before, from this same port, is on its last packets.
+                Err((Stage::Connect, Broken::Io(error)))
+                    if error.kind() == ErrorKind::AddrNotAvailable
+                        && self.source_port.is_some()
+                        && Instant::now() < deadline =>
+                {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                Err((stage, broken)) => {
+                    break (socket, port, Outcome::Failed(failure(stage, &broken)), seconds);
+                }
+            }
         };
-        let seconds = start.elapsed().as_secs_f64();
         // Only connecting chooses the address, and a failure takes it back.
         let local = socket.local_addr().ok().and_then(|address| address.as_socket());
         let local = local.unwrap_or(SocketAddr::new(unspecified(peer), port));
@@ -224,21 +247,29 @@ impl Http {
 
     /// A socket bound before it connects, so that its port is known even when that fails.
     fn socket(&self, peer: SocketAddr) -> Result<Socket, Error> {
-        let source = SocketAddr::new(
-            self.source.unwrap_or(unspecified(peer)),
-            self.source_port.unwrap_or(0),
-        );
-        let open = || {
+        let address = self.source.unwrap_or(unspecified(peer));
+        let open = |port: u16| {
             let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
             if self.source_port.is_some() {
                 // The connection before may still be on its way out.
                 socket.set_reuse_address(true)?;
             }
-            socket.bind(&source.into())?;
+            socket.bind(&SocketAddr::new(address, port).into())?;
             Ok(socket)
         };
-        open().map_err(|error: io::Error| {
-            let error = Error::io(format!("failed to use the source address `{source}`"), &error);
+        let taken = |result: &io::Result<Socket>| {
+            result.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+        };
+        let opened = match self.source_port {
+            Some(port) => open(port),
+            None => {
+                let mut tries = (0..TRIES).map(|_| open(port::next()));
+                tries.find(|result| !taken(result)).unwrap_or_else(|| open(0))
+            }
+        };
+        opened.map_err(|error| {
+            let port = self.source_port.map(|port| format!(":{port}")).unwrap_or_default();
+            let error = Error::io(format!("failed to use the source `{address}{port}`"), &error);
             match self.source {
                 Some(_) => error.hint("`source` must be an address of this host"),
                 None => error,
@@ -268,11 +299,20 @@ impl Timed<'_> {
         response::read(self).map_err(|broken| (Stage::Receive, broken))
     }
 
+    /// Waits a moment for the server's end of the connection: who closes first keeps its port
+    /// busy for a minute, and that should not be this host.
+    fn let_the_server_close(&mut self) {
+        self.deadline = self.deadline.min(Instant::now() + CLOSING);
+        let mut rest = [0; 1024];
+        // Whatever comes or goes wrong now is no part of the answer any more.
+        while self.read(&mut rest).is_ok_and(|got| got > 0) {}
+    }
+
     fn connect(&self, peer: SocketAddr) -> io::Result<()> {
         self.socket.connect_timeout(&peer.into(), self.left()?)
     }
 
-    fn left(&self) -> io::Result<std::time::Duration> {
+    fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
     }

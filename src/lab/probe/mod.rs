@@ -16,6 +16,7 @@ mod command;
 mod http;
 mod ipvs;
 mod packet;
+mod port;
 mod response;
 mod seconds;
 mod state;

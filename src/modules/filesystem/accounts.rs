@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+
 use crate::diagnostic::nearest;
 use crate::modules::Error;
 
@@ -11,13 +13,75 @@ use crate::modules::Error;
 pub(crate) struct Accounts {
     users: Vec<(String, u32)>,
     groups: Vec<(String, u32)>,
+    /// The user's name and the number of its first group.
+    first_groups: Vec<(String, u32)>,
+    /// The group's number and its members' names.
+    members: Vec<(u32, Vec<String>)>,
+}
+
+/// Whom a process can run as: everything looked up before the fork, since nothing may be
+/// looked up between fork and exec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+impl Identity {
+    pub(crate) fn ids(&self) -> (u32, u32) {
+        (self.uid.as_raw(), self.gid.as_raw())
+    }
+
+    /// Becomes it, for good. Only system calls, so that it may be called after a fork.
+    pub(crate) fn assume(&self) -> nix::Result<()> {
+        setgroups(&self.groups)?;
+        setgid(self.gid)?;
+        setuid(self.uid)
+    }
 }
 
 impl Accounts {
     /// Reads both files; one that cannot be read has no names, and numbers still work.
     pub(crate) fn read() -> Self {
-        let table = |path| fs::read_to_string(path).map(|text| parse(&text)).unwrap_or_default();
-        Self { users: table("/etc/passwd"), groups: table("/etc/group") }
+        let text = |path| fs::read_to_string(path).unwrap_or_default();
+        Self::parse(&text("/etc/passwd"), &text("/etc/group"))
+    }
+
+    fn parse(passwd: &str, group: &str) -> Self {
+        let first_group = |line: &str| {
+            let mut fields = line.split(':');
+            Some((fields.next()?.to_owned(), fields.nth(2)?.parse().ok()?))
+        };
+        let members = |line: &str| {
+            let mut fields = line.split(':').skip(2);
+            let id = fields.next()?.parse().ok()?;
+            Some((id, fields.next()?.split(',').map(str::to_owned).collect()))
+        };
+        Self {
+            users: parse(passwd),
+            groups: parse(group),
+            first_groups: passwd.lines().filter_map(first_group).collect(),
+            members: group.lines().filter_map(members).collect(),
+        }
+    }
+
+    /// A user with its groups, the first of which may be another one.
+    pub(crate) fn identity(&self, user: &str, group: Option<&str>) -> Result<Identity, Error> {
+        let uid = self.user(user)?;
+        let name = self.user_name(uid);
+        let first = self.first_groups.iter().find(|(known, _)| *known == name);
+        let gid = match group {
+            Some(group) => self.group(group)?,
+            None => first.map_or(uid, |(_, gid)| *gid),
+        };
+        let others = self.members.iter().filter(|(_, members)| members.contains(&name));
+        let groups = std::iter::once(gid).chain(others.map(|(id, _)| *id));
+        Ok(Identity {
+            uid: Uid::from_raw(uid),
+            gid: Gid::from_raw(gid),
+            groups: groups.map(Gid::from_raw).collect(),
+        })
     }
 
     /// A user's number, from a name or from the number itself.
@@ -74,8 +138,10 @@ mod tests {
     use super::*;
 
     fn accounts() -> Accounts {
-        let users = parse("root:x:0:0:root:/root:/bin/bash\nbroken\nwww-data:x:33:33::/:/bin/sh\n");
-        Accounts { users, groups: parse("root:x:0:\nwww-data:x:33:a,b\n") }
+        Accounts::parse(
+            "root:x:0:0:root:/root:/bin/bash\nbroken\nwww-data:x:33:33::/:/bin/sh\n",
+            "root:x:0:\nadm:x:4:a,www-data\nwww-data:x:33:\n",
+        )
     }
 
     #[test]
@@ -85,6 +151,19 @@ mod tests {
         assert_eq!(accounts().group("www-data").unwrap(), 33);
         assert_eq!(accounts().user_name(33), "www-data");
         assert_eq!(accounts().group_name(99), "99");
+    }
+
+    #[test]
+    fn knows_a_users_groups() {
+        let numbers = |identity: Identity| {
+            let groups: Vec<u32> = identity.groups.iter().map(|gid| gid.as_raw()).collect();
+            (identity.ids(), groups)
+        };
+        let www = accounts().identity("www-data", None).unwrap();
+        assert_eq!(numbers(www), ((33, 33), vec![33, 4]));
+        let adm = accounts().identity("www-data", Some("adm")).unwrap();
+        assert_eq!(numbers(adm), ((33, 4), vec![4, 4]));
+        assert!(accounts().identity("nobody", None).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod mode;
 mod placed;
 mod replace;
 
-pub(crate) use accounts::Accounts;
+pub(crate) use accounts::{Accounts, Identity};
 pub(crate) use attributes::Attributes;
 pub use attributes::{AttributeChange, Owned};
 pub use content::{Bytes, Content};

@@ -244,3 +244,123 @@ fn shown(bytes: &Bytes) -> String {
         None => format!("(binary, {} bytes)\n", bytes.0.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::modules::{Mode, Outcome, converge};
+
+    fn placed(dest: &Path, text: &str) -> Placed {
+        Placed {
+            dest: dest.to_str().unwrap().into(),
+            name: Some("source.conf".into()),
+            content: Content::Text(text.into()),
+            mode: None,
+            owner: None,
+            group: None,
+            force: true,
+            backup: false,
+            follow: false,
+            validate: None,
+        }
+    }
+
+    fn run(placed: &Placed) -> Outcome {
+        converge(&mut Host::default(), placed, Mode { check: false, diff: true }).unwrap()
+    }
+
+    #[test]
+    fn writes_once_and_then_rests() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        let mode = Some(FileMode::parse("0600").unwrap());
+        let wanted = Placed { mode, ..placed(&path, "one\n") };
+        let first = run(&wanted);
+        assert!(first.changed);
+        let diff = first.diff.unwrap();
+        assert_eq!((diff.before.as_str(), diff.after.as_str()), ("", "one\n"));
+        assert!(!run(&wanted).changed);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+        // A mode by itself is a change that writes nothing.
+        let wider = Placed { mode: Some(FileMode::parse("u=rw,g=r,o=r").unwrap()), ..wanted };
+        let second = run(&wider);
+        assert!(second.changed && second.diff.is_none(), "{second:?}");
+        assert!(!run(&wider).changed);
+
+        // New bytes keep the mode that nobody mentions.
+        assert!(run(&placed(&path, "two\n")).changed);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn changes_nothing_in_check_mode_and_shows_what_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        let mode = Mode { check: true, diff: true };
+        let outcome = converge(&mut Host::default(), &placed(&path, "one\n"), mode).unwrap();
+        assert!(outcome.changed && !path.exists());
+        assert_eq!(outcome.diff.unwrap().after, "one\n");
+    }
+
+    #[test]
+    fn goes_into_a_folder_under_the_name_of_its_source() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(run(&placed(folder.path(), "x")).changed);
+        assert!(folder.path().join("source.conf").exists());
+        let slash = format!("{}/new/", folder.path().display());
+        assert!(run(&placed(Path::new(&slash), "x")).changed);
+        assert!(folder.path().join("new/source.conf").exists());
+        let nameless = Placed { name: None, ..placed(folder.path(), "x") };
+        let error = nameless.observe(&mut Host::default()).unwrap_err();
+        assert!(error.message.contains("is a folder"), "{error}");
+    }
+
+    #[test]
+    fn leaves_other_bytes_alone_without_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        fs::write(&path, "mine").unwrap();
+        let gentle = Placed { force: false, ..placed(&path, "theirs") };
+        assert!(!run(&gentle).changed);
+        fs::remove_file(&path).unwrap();
+        assert!(run(&gentle).changed);
+    }
+
+    #[test]
+    fn replaces_a_link_unless_told_to_follow_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        symlink("file", &link).unwrap();
+        let through = Placed { follow: true, ..placed(&link, "new") };
+        assert!(run(&through).changed);
+        assert!(link.is_symlink() && fs::read(&file).unwrap() == b"new");
+        assert!(!run(&through).changed);
+        assert!(run(&placed(&link, "new")).changed);
+        assert!(!link.is_symlink());
+    }
+
+    #[test]
+    fn says_that_bytes_are_binary() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        let bytes = Placed { content: Content::from(vec![0xff; 9]), ..placed(&path, "") };
+        assert_eq!(run(&bytes).diff.unwrap().after, "(binary, 9 bytes)\n");
+        assert_eq!(fs::read(&path).unwrap(), [0xff; 9]);
+    }
+
+    #[test]
+    fn plans_a_copy_of_a_file_that_does_not_exist_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing").to_str().unwrap().to_owned();
+        let copy =
+            Placed { content: Content::Remote(missing), ..placed(&folder.path().join("copy"), "") };
+        let mode = Mode { check: true, diff: true };
+        assert!(converge(&mut Host::default(), &copy, mode).unwrap().changed);
+        let error = converge(&mut Host::default(), &copy, Mode::default()).unwrap_err();
+        assert!(error.hint.unwrap().contains("remote_src"));
+    }
+}

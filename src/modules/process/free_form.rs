@@ -28,6 +28,11 @@ macro_rules! free_form {
                         Ok($type { $line: Some(line.to_owned()), ..$type::default() })
                     }
 
+                    // `command: true` is a program, too.
+                    fn visit_bool<E: serde::de::Error>(self, line: bool) -> Result<$type, E> {
+                        self.visit_str(if line { "true" } else { "false" })
+                    }
+
                     fn visit_map<A>(self, map: A) -> Result<$type, A::Error>
                     where
                         A: serde::de::MapAccess<'de>,

@@ -14,6 +14,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 use super::Error;
+use super::filesystem::Identity;
 
 mod free_form;
 mod words;
@@ -36,6 +37,7 @@ pub(crate) struct Program {
     input: Option<Vec<u8>>,
     environment: Vec<(String, String)>,
     timeout: Option<Duration>,
+    identity: Option<Identity>,
 }
 
 /// How a program ended, and what it said.
@@ -100,6 +102,12 @@ impl Program {
         self
     }
 
+    /// Runs it as somebody else.
+    pub(crate) fn identity(mut self, identity: Option<Identity>) -> Self {
+        self.identity = identity;
+        self
+    }
+
     /// Asks for messages that do not depend on the machine's language.
     pub(crate) fn plain_language(self) -> Self {
         self.environment("LC_ALL", "C.UTF-8")
@@ -120,7 +128,7 @@ impl Program {
             .stdout_file(stdout.try_clone().map_err(|error| failed(&error))?)
             .stderr_file(stderr.try_clone().map_err(|error| failed(&error))?)
             .unchecked()
-            .before_spawn(die_with_the_agent);
+            .before_spawn(prepare(self.identity.clone()));
         expression = match self.input.clone() {
             Some(bytes) => expression.stdin_bytes(bytes),
             None => expression.stdin_null(),
@@ -166,12 +174,25 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
     search_path().split(':').map(|folder| PathBuf::from(folder).join(name)).find(|p| p.is_file())
 }
 
-fn die_with_the_agent(command: &mut std::process::Command) -> io::Result<()> {
-    // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
-    unsafe {
-        command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from));
+/// What happens in the child, just before it becomes the program.
+fn prepare(
+    identity: Option<Identity>,
+) -> impl Fn(&mut std::process::Command) -> io::Result<()> + Send + Sync {
+    move |command| {
+        let identity = identity.clone();
+        // SAFETY: between fork and exec only system calls are made, on what exists already.
+        unsafe {
+            command.pre_exec(move || {
+                if let Some(identity) = &identity {
+                    identity.assume()?;
+                }
+                // After the change of user, which would forget it: the program is not to
+                // outlive the agent that waits for it.
+                prctl::set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from)
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn capture() -> io::Result<File> {

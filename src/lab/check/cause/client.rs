@@ -6,14 +6,9 @@ use std::net::IpAddr;
 use super::{Cause, Scene, Traffic, resolution};
 use crate::lab::probe::{State, Trouble};
 
-pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
-    let Some(state) = scene.state(traffic.client) else { return Vec::new() };
-    let mut causes: Vec<Cause> = no_route(traffic, state).into_iter().collect();
-    causes.extend(past_the_director(traffic, state, scene));
-    causes
-}
-
-fn no_route(traffic: &Traffic, state: &State) -> Option<Cause> {
+/// The client knows no way to the address.
+pub(super) fn no_route(traffic: &Traffic, scene: &Scene) -> Option<Cause> {
+    let state = scene.state(traffic.client)?;
     let (client, to) = (traffic.client, traffic.service.ip());
     let unreachable =
         traffic.seen.requests.iter().any(|one| {
@@ -26,7 +21,8 @@ fn no_route(traffic: &Traffic, state: &State) -> Option<Cause> {
 }
 
 /// The client sends what is meant for the VIP to somebody else, who answered its ARP request.
-fn past_the_director(traffic: &Traffic, state: &State, scene: &Scene) -> Vec<Cause> {
+pub(super) fn past_the_director(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
+    let Some(state) = scene.state(traffic.client) else { return Vec::new() };
     let IpAddr::V4(vip) = traffic.service.ip() else { return Vec::new() };
     let directors = scene.directors();
     let wrong = state.neighbours.iter().filter(|one| one.address == vip).find_map(|one| {

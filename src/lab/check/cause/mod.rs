@@ -75,7 +75,12 @@ pub(super) struct Traffic<'a> {
 
 /// Why requests did not go as expected: from the client by way of the director to the servers.
 pub(super) fn of_traffic(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
-    let mut causes = client::causes(traffic, scene);
+    let mut causes = client::no_route(traffic, scene).into_iter().collect::<Vec<_>>();
+    if let Some(host) = scene.asked_itself(traffic.service.ip()) {
+        causes.extend(server::alone(host, traffic, scene));
+        return causes;
+    }
+    causes.extend(client::past_the_director(traffic, scene));
     causes.extend(director::causes(traffic, scene));
     causes.extend(server::causes(traffic, scene));
     causes
@@ -142,6 +147,13 @@ impl Scene<'_> {
         };
         // Port 0 is every port that has no service of its own.
         find(at.port()).or_else(|| find(0))
+    }
+
+    /// The host that an address is the own one of, unless that is a director, whose own
+    /// address may well be a VIP: requests for it pass no director.
+    fn asked_itself(&self, address: IpAddr) -> Option<&str> {
+        let directors = self.directors();
+        self.lab.by_address(address).filter(|host| !directors.contains(host))
     }
 
     /// The host that has an address now, or was given it by the lab, other than as a VIP on `lo`.

@@ -22,6 +22,16 @@ pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     causes
 }
 
+/// A host that was asked itself, past every director.
+pub(super) fn alone(host: &str, traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
+    let Some(state) = scene.state(host) else { return Vec::new() };
+    let mut causes: Vec<Cause> =
+        unreachable(host, state, traffic.service.ip()).into_iter().collect();
+    causes.extend(deaf(host, state, traffic.service));
+    causes.extend(complaints(traffic, scene));
+    causes
+}
+
 /// A real server as a destination of a director.
 struct At<'a> {
     host: &'a str,
@@ -35,7 +45,7 @@ struct At<'a> {
 impl At<'_> {
     fn causes(&self) -> Vec<Cause> {
         let mut causes = Vec::new();
-        causes.extend(self.unreachable());
+        causes.extend(unreachable(self.host, self.state, self.destination.key.address));
         // Where the packet arrives as it is, it is for the VIP; with masquerading for the RIP.
         let (target, as_it_is) = match self.destination.forward {
             Forward::Direct | Forward::Tunnel(_) => (self.traffic.service, true),
@@ -47,24 +57,13 @@ impl At<'_> {
         if as_it_is {
             causes.extend(self.no_vip());
         }
-        causes.extend(self.deaf(target));
+        causes.extend(deaf(self.host, self.state, target));
         match self.destination.forward {
             Forward::Nat => causes.extend(self.way_back()),
             Forward::Tunnel(Tunnel::Ipip) => causes.extend(self.no_tunnel()),
             _ => {}
         }
         causes
-    }
-
-    fn unreachable(&self) -> Option<Cause> {
-        let (host, address) = (self.host, self.destination.key.address);
-        let Some(holder) = self.state.holders(address).next() else {
-            return Some(
-                Cause::on(host, format!("{address} is on no interface of {host}"))
-                    .proof(addresses(host, self.state)),
-            );
-        };
-        resolution::down(host, &holder.interface, self.state)
     }
 
     fn no_vip(&self) -> Option<Cause> {
@@ -79,36 +78,6 @@ impl At<'_> {
                 .proof(addresses(host, self.state))
                 .proof(format!("destination {} on {}", self.destination, self.director))
         })
-    }
-
-    fn deaf(&self, target: SocketAddr) -> Option<Cause> {
-        let (host, port) = (self.host, target.port());
-        let listeners: Vec<_> = self.state.listeners(port).collect();
-        if listeners.iter().any(|one| one.takes(target.ip())) {
-            return None;
-        }
-        let running = self.state.processes.get("nginx");
-        if listeners.is_empty() {
-            let nginx = if running.is_none() { " (nginx is not running)" } else { "" };
-            let ports: Vec<String> = self.state.listening.iter().map(ToString::to_string).collect();
-            let mut cause =
-                Cause::on(host, format!("nothing listens on port {port} on {host}{nginx}")).proof(
-                    match ports.as_slice() {
-                        [] => format!("{host} listens nowhere"),
-                        ports => format!("{host} listens on {}", ports.join(", ")),
-                    },
-                );
-            if let Some(last) = self.state.nginx_errors.last() {
-                cause = cause.proof(format!("nginx's error log on {host}: {last}"));
-            }
-            return Some(cause);
-        }
-        let heard: Vec<String> = listeners.iter().map(ToString::to_string).collect();
-        Some(
-            Cause::on(host, format!("{host} listens on port {port}, but not for {}", target.ip()))
-                .proof(format!("{host} listens on {}", heard.join(", ")))
-                .proof(format!("destination {} on {}", self.destination, self.director)),
-        )
     }
 
     /// Replies of a masqueraded connection must pass the director to be written back.
@@ -155,6 +124,44 @@ impl At<'_> {
                 .hint("the larger of the two counts, and must be 0 or 2")
         })
     }
+}
+
+/// The address, or the interface it is on, is not there to be reached.
+fn unreachable(host: &str, state: &State, address: IpAddr) -> Option<Cause> {
+    let Some(holder) = state.holders(address).next() else {
+        return Some(
+            Cause::on(host, format!("{address} is on no interface of {host}"))
+                .proof(addresses(host, state)),
+        );
+    };
+    resolution::down(host, &holder.interface, state)
+}
+
+/// Nobody takes connections to the address and port.
+fn deaf(host: &str, state: &State, target: SocketAddr) -> Option<Cause> {
+    let port = target.port();
+    let listeners: Vec<_> = state.listeners(port).collect();
+    if listeners.iter().any(|one| one.takes(target.ip())) {
+        return None;
+    }
+    if !listeners.is_empty() {
+        let heard: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+        let message = format!("{host} listens on port {port}, but not for {}", target.ip());
+        return Some(
+            Cause::on(host, message).proof(format!("{host} listens on {}", heard.join(", "))),
+        );
+    }
+    let nginx = if state.processes.contains_key("nginx") { "" } else { " (nginx is not running)" };
+    let ports: Vec<String> = state.listening.iter().map(ToString::to_string).collect();
+    let mut cause = Cause::on(host, format!("nothing listens on port {port} on {host}{nginx}"))
+        .proof(match ports.as_slice() {
+            [] => format!("{host} listens nowhere"),
+            ports => format!("{host} listens on {}", ports.join(", ")),
+        });
+    if let Some(last) = state.nginx_errors.last() {
+        cause = cause.proof(format!("nginx's error log on {host}: {last}"));
+    }
+    Some(cause)
 }
 
 /// What a server's log says to an answer that is an error.

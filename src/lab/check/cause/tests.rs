@@ -275,6 +275,21 @@ fn through_the_director(states: &mut States) {
 }
 
 #[test]
+fn looks_at_no_director_when_a_real_server_was_asked_itself() {
+    let mut states = cluster();
+    states["rs1"].listening.clear();
+    states["lb1"].ipvs = Some(Table::default());
+    let lab = lab();
+    let seen = answers("!");
+    let service = ([192, 168, 0, 93], 80).into();
+    let traffic =
+        Traffic { client: "client", service, servers: Vec::new(), in_turn: false, seen: &seen };
+    let causes = of_traffic(&traffic, &Scene { lab: &lab, states: &states });
+    let messages: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
+    assert_eq!(messages, ["nothing listens on port 80 on rs1"]);
+}
+
+#[test]
 fn claims_no_missing_service_where_a_mark_may_balance() {
     let mut states = cluster();
     ipvs(&mut states).state.service.key = ServiceKey::Fwmark {

@@ -1,19 +1,23 @@
 //! `lvsmith lab`: clusters of network namespaces on this machine.
 
-use std::io::{IsTerminal, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
-use nix::libc;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+use super::place::{Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
-use crate::lab::{self, Entrance, Error, HostState, Running, State, Topology};
+use crate::lab::{self, Error, HostState, Running, State, Topology};
 use crate::report::counted;
+
+mod apply;
+mod in_vm;
+mod inside;
+
+pub(super) use apply::apply;
 
 /// Build labs: clusters of hosts that are copy-on-write clones of this machine
 #[derive(Debug, Args)]
@@ -31,6 +35,8 @@ enum LabCommand {
         /// The lab's folder, or its lab.yml
         #[arg(default_value = ".")]
         lab: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// End a lab
     Down {
@@ -74,23 +80,31 @@ enum LabCommand {
 pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
         LabCommand::Test(test) => super::trial::run(test),
-        LabCommand::Up { lab } => up(&lab).into(),
-        LabCommand::Down { lab } => down(lab.as_deref()).into(),
+        LabCommand::Up { lab, place } => up(&lab, place),
+        LabCommand::Down { lab } => down(lab.as_deref()),
         LabCommand::List { json } => list(json).into(),
-        LabCommand::Shell { lab, host } => shell(lab.as_deref(), &host),
-        LabCommand::Exec { lab, host, command } => exec(lab.as_deref(), &host, &command),
+        LabCommand::Shell { lab, host } => inside::shell(lab.as_deref(), &host),
+        LabCommand::Exec { lab, host, command } => inside::exec(lab.as_deref(), &host, &command),
         LabCommand::Keeper { .. } => lab::keeper::run(),
         LabCommand::Host { .. } => lab::host::run(),
     }
 }
 
-fn up(path: &Path) -> Exit {
+fn up(path: &Path, place: PlaceArgs) -> ExitCode {
     let topology = match Topology::read(path) {
         Ok(topology) => topology,
-        Err(mistakes) => return complain_at(&mistakes),
+        Err(mistakes) => return complain_at(&mistakes).into(),
     };
+    match place.choose(topology.requires_ipvs()) {
+        Ok(Place::Here) => up_here(&topology).into(),
+        Ok(Place::Vm(options)) => in_vm::up(topology.name.as_str(), &options),
+        Err(exit) => exit.into(),
+    }
+}
+
+fn up_here(topology: &Topology) -> Exit {
     let start = Instant::now();
-    match lab::up(&topology) {
+    match lab::up(topology) {
         Ok(lab) => {
             let count = counted(lab.state().hosts.len(), "host");
             let took = start.elapsed().as_millis();
@@ -110,7 +124,7 @@ fn up(path: &Path) -> Exit {
     }
 }
 
-fn down(lab: Option<&str>) -> Exit {
+fn down(lab: Option<&str>) -> ExitCode {
     let ended = Running::find(lab).and_then(|lab| {
         let name = lab.state().name.clone();
         lab.end().map(|()| name)
@@ -118,9 +132,9 @@ fn down(lab: Option<&str>) -> Exit {
     match ended {
         Ok(name) => {
             say(&format!("lab `{name}` is down\n"));
-            Exit::Declared
+            Exit::Declared.into()
         }
-        Err(error) => failed(error),
+        Err(error) => in_vm::down(&error, lab).unwrap_or_else(|| failed(error).into()),
     }
 }
 
@@ -129,18 +143,22 @@ fn list(json: bool) -> Exit {
         Ok(labs) => labs,
         Err(error) => return failed(error),
     };
-    let states: Vec<&State> = labs.iter().map(Running::state).collect();
+    let mut states: Vec<(State, Option<String>)> =
+        labs.iter().map(|lab| (lab.state().clone(), None)).collect();
+    states.extend(in_vm::list().into_iter().map(|(id, state)| (state, Some(id))));
     if json {
+        let states: Vec<&State> = states.iter().map(|(state, _)| state).collect();
         say(&format!("{}\n", serde_json::json!(states)));
         return Exit::Declared;
     }
     if states.is_empty() {
         say("no lab is up\n");
     }
-    for state in states {
+    for (state, vm) in &states {
         let (name, folder) = (&state.name, state.folder.display());
         let (count, age) = (counted(state.hosts.len(), "host"), age(state.since));
-        say(&format!("{name}: {count}, up {age}, from {folder}\n{}", hosts(state)));
+        let place = if vm.is_some() { ", in a micro-VM" } else { "" };
+        say(&format!("{name}: {count}, up {age}{place}, from {folder}\n{}", hosts(state)));
     }
     Exit::Declared
 }
@@ -172,104 +190,6 @@ fn age(since: u64) -> String {
         seconds @ 120..7200 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3600),
     }
-}
-
-fn exec(lab: Option<&str>, host: &str, command: &[String]) -> ExitCode {
-    let Some((program, arguments)) = command.split_first() else {
-        return Exit::BadInput.into();
-    };
-    let mut command = Command::new(program);
-    command.args(arguments);
-    in_host(lab, host, command, false)
-}
-
-fn shell(lab: Option<&str>, host: &str) -> ExitCode {
-    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
-    in_host(lab, host, Command::new(shell), std::io::stdin().is_terminal())
-}
-
-fn in_host(lab: Option<&str>, host: &str, mut command: Command, foreground: bool) -> ExitCode {
-    let found = Running::with_host(lab, host)
-        .and_then(|lab| Ok((lab.entrance(host)?, lab.state().name.clone())));
-    let (entrance, lab) = match found {
-        Ok(found) => found,
-        Err(error) => return failed(error).into(),
-    };
-    // Debian's prompt shows the first, a plain shell's the second.
-    command.env("debian_chroot", &lab).env("PS1", format!("{lab}/{host}# "));
-    match attended(&entrance, command, foreground) {
-        Ok(status) => passed_on(status),
-        Err(error @ Error::Command { missing, .. }) => {
-            failed(error);
-            ExitCode::from(if missing { 127 } else { 126 })
-        }
-        Err(error) => failed(error).into(),
-    }
-}
-
-/// Runs a command in a host, with our terminal, and waits for it.
-fn attended(
-    entrance: &Entrance,
-    mut command: Command,
-    foreground: bool,
-) -> Result<ExitStatus, Error> {
-    let here = std::env::current_dir().ok().filter(|folder| entrance.has_folder(folder));
-    command.current_dir(here.unwrap_or_else(|| "/".into()));
-    // The terminal's signals reach the command as well, and it is for it to end or not. With
-    // a handler, rather than ignored, which a program would inherit.
-    for signal in [Signal::SIGINT, Signal::SIGQUIT] {
-        let action =
-            SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
-        // SAFETY: the handler does nothing, which is safe at any moment.
-        let _ = unsafe { sigaction(signal, &action) };
-    }
-    if foreground {
-        // SAFETY: only system calls between fork and exec.
-        unsafe { command.pre_exec(|| take_terminal(0)) };
-    }
-    let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = entrance.spawn(command)?;
-    let status = child.wait().map_err(|error| Error::Command {
-        host: entrance.host().into(),
-        program,
-        message: error.to_string(),
-        missing: false,
-    });
-    if foreground {
-        // SAFETY: a system call without arguments. A terminal that is gone needs no owner.
-        let _ = take_terminal(unsafe { libc::getpgrp() });
-    }
-    status
-}
-
-extern "C" fn nothing(_: libc::c_int) {}
-
-/// Makes a process group the one that the terminal's keys are for; 0 is a new one of our own.
-/// A shell that is alone in a process namespace could not do so later: the group it would
-/// find itself in has no number there.
-fn take_terminal(group: libc::pid_t) -> std::io::Result<()> {
-    // SAFETY: system calls that take numbers and structures on our stack.
-    unsafe {
-        let mut stop: libc::sigset_t = std::mem::zeroed();
-        let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut stop);
-        libc::sigaddset(&raw mut stop, libc::SIGTTOU);
-        // Who asks for the terminal from the background is stopped otherwise.
-        libc::sigprocmask(libc::SIG_BLOCK, &raw const stop, &raw mut before);
-        if group == 0 {
-            libc::setpgid(0, 0);
-        }
-        let group = if group == 0 { libc::getpid() } else { group };
-        let result = libc::tcsetpgrp(libc::STDIN_FILENO, group);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-        if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
-    }
-}
-
-/// The exit code that a shell would give.
-fn passed_on(status: ExitStatus) -> ExitCode {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
 fn failed(error: Error) -> Exit {

@@ -1,0 +1,57 @@
+//! `lvsmith apply --lab NAME`: a playbook on the hosts of a lab that is up.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::super::apply::exit_of;
+use super::super::complain_at;
+use super::{failed, in_vm};
+use crate::connection::{Connection, Unreachable};
+use crate::engine::{self, Connector, Options};
+use crate::inventory::Vars;
+use crate::lab::{Running, Topology, trial};
+use crate::playbook::Playbook;
+use crate::report::Terminal;
+
+/// Runs the playbook; the lab's own when none is given.
+pub(in super::super) fn apply(
+    lab: &str,
+    playbook: Option<&Path>,
+    options: &Options,
+    verbose: bool,
+) -> ExitCode {
+    let running = match Running::find(Some(lab)) {
+        Ok(running) => running,
+        Err(error) => {
+            let kept = in_vm::instead_of(&error, Some(lab));
+            return kept.unwrap_or_else(|| failed(error).into());
+        }
+    };
+    let read = Topology::read(&running.state().folder).and_then(|topology| {
+        let inventory = trial::inventory(&topology)?;
+        let own = topology.playbook.as_ref().map(|own| topology.folder.join(own));
+        let path = playbook.map(Path::to_owned).or(own).unwrap_or_else(|| "site.yml".into());
+        Ok((inventory, Playbook::read(&trial::relative(path))?))
+    });
+    let (inventory, playbook) = match read {
+        Ok(both) => both,
+        Err(mistakes) => return complain_at(&mistakes).into(),
+    };
+    let mut reporter = Terminal::new(anstream::stdout().lock(), verbose);
+    let ran = engine::run(&playbook, &inventory, &InLab(&running), options, &mut reporter);
+    match ran {
+        Ok(summary) => exit_of(&summary).into(),
+        Err(mistakes) => complain_at(&mistakes).into(),
+    }
+}
+
+struct InLab<'a>(&'a Running);
+
+impl Connector for InLab<'_> {
+    fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
+        match self.0.connection(host) {
+            Ok(netns) => Ok(Box::new(netns)),
+            Err(error) => Err(Unreachable(error.to_string())),
+        }
+    }
+}
