@@ -161,6 +161,8 @@ impl Trial {
             report.seconds = start.elapsed().as_secs_f64();
             return Ok(report);
         };
+        // Its hosts are thrown away: no reason to wait for a task that is under way.
+        engine::at_interrupt(lab.killer());
         self.prove(&lab, options, &mut report, audience);
         phase(&mut report, audience, "destroy", |report, _| match lab.end() {
             Ok(()) => Done { passed: true, summary: "nothing is left".into(), evidence: json!({}) },
@@ -215,6 +217,9 @@ impl Trial {
                     break;
                 }
                 let result = check.run(&mut hosts);
+                if engine::interrupted() {
+                    break;
+                }
                 audience.checked(&result);
                 report.checks.push(result);
             }
@@ -280,8 +285,12 @@ fn phase(
 ) -> bool {
     audience.begins(name);
     let start = Instant::now();
-    let Done { passed, summary, evidence } = work(report, audience);
+    let Done { passed, mut summary, evidence } = work(report, audience);
     let seconds = start.elapsed().as_secs_f64();
+    if !passed && engine::interrupted() {
+        // The lab was killed; what failed because of that is not of interest.
+        summary = "interrupted".into();
+    }
     let phase = Phase { name, passed, seconds, summary, evidence };
     audience.ended(&phase);
     report.phases.push(phase);
@@ -368,7 +377,8 @@ impl Reporter for Record<'_> {
             }
             _ => {}
         }
-        if telling {
+        // After an interruption hosts are lost because the lab was killed.
+        if telling && !engine::interrupted() {
             self.audience.event(event);
         }
     }

@@ -26,10 +26,18 @@ impl Kernel {
         match &options.kernel {
             // A word without a slash is the release of a cached kernel, or how it begins.
             Some(name) if !name.to_string_lossy().contains('/') && !name.exists() => {
-                Self::first(cached(&name.to_string_lossy()), options)
+                let name = name.to_string_lossy();
+                let none = format!("none in the cache begins with `{name}`");
+                Self::first(cached(&name), none, options)
+            }
+            Some(image) if !image.exists() => {
+                Err(Error::KernelMissing(vec![format!("there is no `{}`", image.display())]))
             }
             Some(image) => Self::given(image, options.modules.as_deref()),
-            None => Self::first(running().into_iter().chain(cached("")).collect(), options),
+            None => {
+                let none = "none in /boot with its modules, none in the cache".into();
+                Self::first(running().into_iter().chain(cached("")).collect(), none, options)
+            }
         }
     }
 
@@ -54,7 +62,12 @@ impl Kernel {
         Self { image: absolute(image)?, release, modules, boot }.absolute()
     }
 
-    fn first(candidates: Vec<(PathBuf, PathBuf)>, options: &Options) -> Result<Self, Error> {
+    /// The first that can boot and run IPVS; `none` says that there was nothing to look at.
+    fn first(
+        candidates: Vec<(PathBuf, PathBuf)>,
+        none: String,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let mut refused = Vec::new();
         for (image, modules) in candidates {
             let modules = options.modules.clone().unwrap_or(modules);
@@ -65,7 +78,7 @@ impl Kernel {
             }
         }
         if refused.is_empty() {
-            refused.push("none in /boot with its modules, none in the cache".into());
+            refused.push(none);
         }
         Err(Error::KernelMissing(refused))
     }
