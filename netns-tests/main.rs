@@ -4,6 +4,8 @@
 //! it has it; otherwise this same program runs once more inside one micro-VM and does them
 //! all there. What cannot run says why, and fails under `LVSMITH_REQUIRE_IPVS=1`.
 
+#![expect(clippy::disallowed_methods, reason = "the harness runs the program, and real ones")]
+
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};

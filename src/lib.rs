@@ -13,17 +13,22 @@
 //! - [`report`]: what people and programs are told;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
+#[expect(clippy::disallowed_methods, reason = "services are started and stopped here")]
 pub mod agent;
 pub mod cli;
+#[expect(clippy::disallowed_methods, reason = "agents are started here")]
 pub mod connection;
 pub mod diagnostic;
 pub mod engine;
 pub mod inventory;
+#[expect(clippy::disallowed_methods, reason = "hosts are made here")]
 pub mod lab;
+#[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]
 pub mod modules;
 pub mod netlink;
 pub mod playbook;
 pub mod report;
 pub mod template;
+#[expect(clippy::disallowed_methods, reason = "machines are made here")]
 pub mod vm;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! The agent as a process: started by the connection `local`, spoken to over its pipes.
 
+#![expect(clippy::disallowed_methods, reason = "tests run the program")]
+
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};

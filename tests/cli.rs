@@ -1,5 +1,7 @@
 //! The program from the outside, without privilege: exit codes, output, mistakes.
 
+#![expect(clippy::disallowed_methods, reason = "tests make playbooks and run the program")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

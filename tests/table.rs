@@ -1,5 +1,7 @@
 //! The table of modules, held against its files, its docs and its examples.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test's panic is its message")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

@@ -63,8 +63,8 @@ pub fn start(unit: &Unit) -> Result<(), Error> {
     }
     begin(unit)
         .and_then(|()| {
-            let commands = unit.exec_start_post.iter();
-            commands.map(|command| complete(unit, command, "ExecStartPost").map(drop)).collect()
+            let mut commands = unit.exec_start_post.iter();
+            commands.try_for_each(|command| complete(unit, command, "ExecStartPost").map(drop))
         })
         .inspect_err(|_| {
             // Why it failed to start matters more than whether its rest ends.

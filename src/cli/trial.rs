@@ -82,6 +82,7 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the report is what `--json` asks for")]
 fn write(file: &Path, report: &Report) -> Result<(), Diagnostic> {
     let failed = |error: &dyn std::fmt::Display| {
         Diagnostic::new(format!("failed to write `{}`: {error}", file.display()))

@@ -84,10 +84,10 @@ impl Channel {
                 MsgFlags::MSG_CMSG_CLOEXEC,
             )?;
             let descriptor = message.cmsgs()?.find_map(|control| match control {
-                // SAFETY: the kernel just made this descriptor for us; there is room for one.
-                ControlMessageOwned::ScmRights(all) => {
-                    all.first().map(|raw| unsafe { OwnedFd::from_raw_fd(*raw) })
-                }
+                ControlMessageOwned::ScmRights(all) => all.first().map(|raw| {
+                    // SAFETY: the kernel just made this descriptor for us; there is room for one.
+                    unsafe { OwnedFd::from_raw_fd(*raw) }
+                }),
                 _ => None,
             });
             (message.bytes, descriptor)

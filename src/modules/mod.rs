@@ -188,7 +188,7 @@ impl Error {
 }
 
 /// Where a module's effect happens.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Place {
     /// In the agent on the host.
     Agent(fn(&mut Host, Value, Mode) -> Result<Outcome, Error>),

@@ -46,6 +46,12 @@ pub enum Variable {
     Literal(Value),
 }
 
+impl std::fmt::Debug for Renderer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Renderer({} variables rendered)", self.resolved.borrow().len())
+    }
+}
+
 /// No variables at all, or those of a plain map.
 impl Variables for serde_json::Map<String, Value> {
     fn variable(&self, name: &str) -> Option<Variable> {

@@ -17,11 +17,7 @@ pub trait Hosts {
     fn hosts(&self) -> &[LabHost];
 
     /// Runs a probe in the agent of a host; its JSON is for [`super::super::probe::run`].
-    fn probe(
-        &mut self,
-        host: &str,
-        probe: serde_json::Value,
-    ) -> Result<serde_json::Value, CallError>;
+    fn probe(&mut self, host: &str, probe: Value) -> Result<Value, CallError>;
 }
 
 /// A lab with an agent on every host, which is all that checks need.

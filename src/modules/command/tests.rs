@@ -1,11 +1,11 @@
 //! Programs that run, that fail, and that need not run.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::modules::shell::Shell;
 
-fn command(arguments: serde_json::Value) -> Command {
+fn command(arguments: Value) -> Command {
     serde_json::from_value(arguments).unwrap()
 }
 
