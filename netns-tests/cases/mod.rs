@@ -2,9 +2,16 @@
 
 use crate::Case;
 
+mod bad_days;
+mod lab;
 mod lvs_dr;
+mod vm;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
-    [lvs_dr::CASES].into_iter().flatten().map(|case| Case { ..*case }).collect()
+    [lvs_dr::CASES, lab::CASES, bad_days::CASES, vm::CASES]
+        .into_iter()
+        .flatten()
+        .map(|case| Case { ..*case })
+        .collect()
 }
