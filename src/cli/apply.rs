@@ -93,6 +93,9 @@ impl Apply {
 
     fn run(self, plan: bool) -> ExitCode {
         super::catch_interrupts();
+        engine::at_interrupt(|| {
+            anstream::eprintln!("lvsmith: finishing what has begun; Ctrl-C again ends at once");
+        });
         let mut options = match self.run.options() {
             Ok(options) => options,
             Err(mistakes) => return complain_at(&mistakes).into(),

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -71,9 +71,29 @@ impl Summary {
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// What is done at an interruption, once.
+static AT_INTERRUPT: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
 /// Asks every run in this process to stop after the tasks that are under way.
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
+    act_on_interrupt();
+}
+
+/// Has something done as soon as the process is interrupted, which it may be already: to cut
+/// short what is under way on hosts that need not be left in order.
+pub fn at_interrupt(action: impl FnOnce() + Send + 'static) {
+    *AT_INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(action));
+    if interrupted() {
+        act_on_interrupt();
+    }
+}
+
+fn act_on_interrupt() {
+    let action = AT_INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(action) = action {
+        action();
+    }
 }
 
 /// Whether [`interrupt`] was called.

@@ -24,6 +24,7 @@ pub mod trial;
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -84,6 +85,12 @@ impl Lab {
         self.entrance(host).map(Netns::new)
     }
 
+    /// What kills the lab from another thread, so that whatever is under way in it fails.
+    pub fn killer(&self) -> impl FnOnce() + Send + 'static {
+        let keeper = Arc::clone(&self.keeper.process);
+        move || keeper.kill()
+    }
+
     /// Ends the lab. When this returns well, the kernel has ended every process that was in
     /// it, and namespaces, mounts and interfaces with them. Agents must be dropped before.
     pub fn end(mut self) -> Result<(), Error> {
@@ -106,7 +113,7 @@ pub fn up(topology: &Topology) -> Result<Running, Error> {
 #[derive(Debug)]
 struct Keeper {
     hangs_from_us: bool,
-    process: Process,
+    process: Arc<Process>,
     channel: Channel,
 }
 
@@ -144,7 +151,7 @@ fn launch(topology: &Topology, door: Option<OwnedFd>) -> Result<(Keeper, State),
     // Only the keeper's own copies count from now on.
     let detached = door.is_some();
     drop((theirs, door));
-    let keeper = Keeper { hangs_from_us: true, process, channel };
+    let keeper = Keeper { hangs_from_us: true, process: Arc::new(process), channel };
 
     let plan = Plan::new(topology, detached);
     keeper.channel.patience(PATIENCE).map_err(failed)?;

@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Connector, Options, Summary};
 use crate::inventory::{Inventory, Vars};
 use crate::playbook::Playbook;
-use crate::report::{Event, Reporter, Status};
+use crate::report::{Event, Reporter, Status, counted};
 
 /// What a lab folder holds, read and found to fit together.
 #[derive(Debug)]
@@ -142,9 +142,9 @@ impl Trial {
                 let done = Done {
                     passed: true,
                     summary: format!(
-                        "{} hosts in {} networks",
-                        state.hosts.len(),
-                        self.topology.networks.len()
+                        "{} in {}",
+                        counted(state.hosts.len(), "host"),
+                        counted(self.topology.networks.len(), "network")
                     ),
                     evidence: json!({ "hosts": state.hosts }),
                 };
@@ -161,6 +161,8 @@ impl Trial {
             report.seconds = start.elapsed().as_secs_f64();
             return Ok(report);
         };
+        // Its hosts are thrown away: no reason to wait for a task that is under way.
+        engine::at_interrupt(lab.killer());
         self.prove(&lab, options, &mut report, audience);
         phase(&mut report, audience, "destroy", |report, _| match lab.end() {
             Ok(()) => Done { passed: true, summary: "nothing is left".into(), evidence: json!({}) },
@@ -215,14 +217,21 @@ impl Trial {
                     break;
                 }
                 let result = check.run(&mut hosts);
+                if engine::interrupted() {
+                    break;
+                }
                 audience.checked(&result);
                 report.checks.push(result);
             }
             let passed = report.checks.iter().filter(|check| check.passed).count();
+            let all = self.checks.len();
             Done {
-                passed: passed == self.checks.len(),
-                summary: format!("{passed} of {} checks passed", self.checks.len()),
-                evidence: json!({ "passed": passed, "checks": self.checks.len() }),
+                passed: passed == all,
+                summary: match all {
+                    0 => "there are no checks".into(),
+                    _ => format!("{passed} of {} passed", counted(all, "check")),
+                },
+                evidence: json!({ "passed": passed, "checks": all }),
             }
         });
     }
@@ -253,8 +262,8 @@ impl Trial {
         let passed = failed == 0 && !summary.interrupted && !(again && changed > 0);
         let text = match (failed, changed) {
             (0, 0) => "nothing to change".to_owned(),
-            (0, _) => format!("{changed} tasks changed something"),
-            _ => format!("{failed} tasks failed"),
+            (0, _) => format!("{} changed something", counted(changed, "task")),
+            _ => format!("{} failed", counted(failed, "task")),
         };
         let evidence = json!({ "hosts": summary.tallies, "tasks": results });
         (Done { passed, summary: text, evidence }, summary)
@@ -276,8 +285,12 @@ fn phase(
 ) -> bool {
     audience.begins(name);
     let start = Instant::now();
-    let Done { passed, summary, evidence } = work(report, audience);
+    let Done { passed, mut summary, evidence } = work(report, audience);
     let seconds = start.elapsed().as_secs_f64();
+    if !passed && engine::interrupted() {
+        // The lab was killed; what failed because of that is not of interest.
+        summary = "interrupted".into();
+    }
     let phase = Phase { name, passed, seconds, summary, evidence };
     audience.ended(&phase);
     report.phases.push(phase);
@@ -364,7 +377,8 @@ impl Reporter for Record<'_> {
             }
             _ => {}
         }
-        if telling {
+        // After an interruption hosts are lost because the lab was killed.
+        if telling && !engine::interrupted() {
             self.audience.event(event);
         }
     }

@@ -148,6 +148,12 @@ pub enum Event<'a> {
     },
 }
 
+/// So many of something, as one says it: `1 host`, `2 hosts`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// Draws events.
 pub trait Reporter {
     /// Draws one.

@@ -43,7 +43,8 @@ impl<W: Write> TrialView<W> {
                 phase.name, phase.seconds, phase.summary
             ));
         }
-        let (word, style) = verdict(report.passed);
+        let (word, style) =
+            if report.interrupted { ("interrupted", BAD) } else { verdict(report.passed) };
         let place = if report.vm { " in a micro-VM" } else { "" };
         self.line(&format!(
             "\n{style}{word}{style:#}: lab {} in {:.2} s, on kernel {}{place}",

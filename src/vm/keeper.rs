@@ -4,12 +4,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{Shutdown, getsockopt, shutdown, sockopt::PeerCredentials};
 use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::Options;
@@ -90,11 +91,15 @@ pub fn keep(id: &str) -> Result<(), Error> {
     writeln!(io::stdout(), "{UP}").and_then(|()| io::stdout().flush()).map_err(fail())?;
     detach()?;
     std::thread::scope(|scope| {
-        scope.spawn(|| accept(&listener, &hub));
+        let door = listener.as_raw_fd();
+        let accepting = scope.spawn(|| accept(listener, &hub));
         hub.wait();
-        // The callers' threads and `accept` are ended by the end of the process, the machine
-        // must be by now.
         hub.finish();
+        // The name is free before those who wait for the end learn of it: their sockets close
+        // with the process, as their threads end with it.
+        if shutdown(door, Shutdown::Both).is_ok() {
+            let _ = accepting.join();
+        }
         std::process::exit(0)
     })
 }
@@ -111,11 +116,14 @@ fn set_up(id: &str) -> Result<(Hub, UnixListener), Error> {
     Ok((Hub::new(machine)?, listener))
 }
 
-fn accept(listener: &UnixListener, hub: &Hub) {
-    for caller in listener.incoming().flatten() {
-        if is_ours(&caller) {
+/// Serves callers until the listener is shut down, and closes it.
+fn accept(listener: UnixListener, hub: &Hub) {
+    for caller in listener.incoming() {
+        match caller {
             // One that cannot be served is closed, which tells it.
-            let _ = hub.connect(caller);
+            Ok(caller) if is_ours(&caller) => drop(hub.connect(caller)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
+            _ => {}
         }
     }
 }

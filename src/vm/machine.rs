@@ -188,7 +188,10 @@ impl Setup<'_> {
         let deadline = self.options.boot_deadline;
         match self.attempt(Attempt::Tcg, deadline, interrupted) {
             Err(error @ (Error::Panic(_) | Error::Died { .. })) => {
-                anstream::eprintln!("lvsmith: {error}; trying again with safer settings");
+                // All of it is told if that fails as well.
+                let error = error.to_string();
+                let first = error.lines().next().unwrap_or_default();
+                anstream::eprintln!("lvsmith: {first}; trying again with safer settings");
                 self.attempt(Attempt::Safe, deadline, interrupted)
             }
             other => other,

@@ -11,6 +11,7 @@ use super::place::{Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
 use crate::lab::{self, Error, HostState, Running, State, Topology};
+use crate::report::counted;
 
 mod apply;
 mod in_vm;
@@ -105,7 +106,7 @@ fn up_here(topology: &Topology) -> Exit {
     let start = Instant::now();
     match lab::up(topology) {
         Ok(lab) => {
-            let count = counted(lab.state());
+            let count = counted(lab.state().hosts.len(), "host");
             let took = start.elapsed().as_millis();
             let name = &topology.name;
             say(&format!(
@@ -155,7 +156,7 @@ fn list(json: bool) -> Exit {
     }
     for (state, vm) in &states {
         let (name, folder) = (&state.name, state.folder.display());
-        let (count, age) = (counted(state), age(state.since));
+        let (count, age) = (counted(state.hosts.len(), "host"), age(state.since));
         let place = if vm.is_some() { ", in a micro-VM" } else { "" };
         say(&format!("{name}: {count}, up {age}{place}, from {folder}\n{}", hosts(state)));
     }
@@ -165,13 +166,6 @@ fn list(json: bool) -> Exit {
 /// Says something on standard output; who closed it does not want to hear it.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn counted(state: &State) -> String {
-    match state.hosts.len() {
-        1 => "1 host".into(),
-        count => format!("{count} hosts"),
-    }
 }
 
 fn hosts(state: &State) -> String {

@@ -57,7 +57,8 @@ impl Output {
         self.code == 0
     }
 
-    /// The last lines it said, on standard error or else on standard output.
+    /// The last lines it said, on standard error or else on standard output. What is said
+    /// several times in a row, as nginx does when it tries again, is told once.
     pub(crate) fn last_words(&self) -> String {
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let mut lines: Vec<&str> = said.trim_end().lines().collect();
@@ -247,7 +248,7 @@ fn package_of(program: &str) -> Option<&'static str> {
     Some(match program.rsplit('/').next()? {
         "modprobe" => "kmod",
         "ip" | "ss" => "iproute2",
-        "nginx" => "nginx-light",
+        "nginx" => "nginx",
         "ipvsadm" => "ipvsadm",
         "curl" => "curl",
         "systemctl" => "systemd",
@@ -263,6 +264,13 @@ mod tests {
     fn keeps_both_streams_and_the_code() {
         let output = Program::new(["sh", "-c", "echo out; echo err >&2; exit 3"]).run().unwrap();
         assert_eq!(output, Output { code: 3, stdout: "out\n".into(), stderr: "err\n".into() });
+    }
+
+    #[test]
+    fn last_words_are_not_repeated() {
+        let script = "for n in 1 2 3; do echo busy >&2; done; echo gave up >&2; exit 1";
+        let output = Program::new(["sh", "-c", script]).run().unwrap();
+        assert_eq!(output.last_words(), "busy\ngave up");
     }
 
     #[test]
