@@ -31,6 +31,9 @@ impl Kernel {
                     format!("the cache has none whose release begins with `{name}`")
                 })
             }
+            Some(image) if !image.exists() => {
+                Err(Error::KernelMissing(vec![format!("there is no `{}`", image.display())]))
+            }
             Some(image) => Self::given(image, options.modules.as_deref()),
             None => Self::first(running().into_iter().chain(cached("")).collect(), options, || {
                 "none in /boot with its modules, none in the cache".into()
