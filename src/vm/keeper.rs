@@ -83,7 +83,8 @@ pub fn keep(id: &str) -> Result<(), Error> {
     let (hub, listener) = match set_up(id) {
         Ok(kept) => kept,
         Err(error) => {
-            print!("{error}");
+            // Whoever waited for this may have been interrupted.
+            let _ = write!(io::stdout(), "{error}").and_then(|()| io::stdout().flush());
             return Err(error);
         }
     };

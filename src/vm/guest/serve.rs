@@ -42,8 +42,13 @@ pub fn serve(port: File) -> Result<Infallible, Error> {
                 if frame.session > 1 {
                     look_again();
                 }
-                let handle = Session::spawn(frame.session, start, Arc::clone(&port));
-                sessions.insert(frame.session, handle);
+                match Session::spawn(frame.session, start, Arc::clone(&port)) {
+                    Ok(handle) => drop(sessions.insert(frame.session, handle)),
+                    Err(error) => {
+                        let refused = Body::Refused(126, format!("the VM is full: {error}"));
+                        port.send(&refused.of(frame.session)).map_err(fail())?;
+                    }
+                }
             }
             body => {
                 if let Some(session) = sessions.get(&frame.session) {
