@@ -28,7 +28,7 @@ impl Kernel {
             Some(name) if !name.to_string_lossy().contains('/') && !name.exists() => {
                 let name = name.to_string_lossy();
                 Self::first(cached(&name), options, || {
-                    format!("the cache has none whose release begins with `{name}`")
+                    format!("none in the cache begins with `{name}`")
                 })
             }
             Some(image) if !image.exists() => {
