@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod cases;
+mod namespace;
 mod support;
 
 /// What a case needs of the kernel.

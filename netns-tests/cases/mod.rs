@@ -2,9 +2,17 @@
 
 use crate::Case;
 
+mod broken;
+mod ipvs;
 mod lvs_dr;
+mod modules;
+mod playbook;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
-    [lvs_dr::CASES].into_iter().flatten().map(|case| Case { ..*case }).collect()
+    [broken::CASES, ipvs::CASES, lvs_dr::CASES, modules::CASES, playbook::CASES]
+        .into_iter()
+        .flatten()
+        .map(|case| Case { ..*case })
+        .collect()
 }
