@@ -77,12 +77,11 @@ impl<W: Write> Terminal<W> {
         if let Some(hint) = result.hint.as_ref().filter(|_| failed) {
             self.indented(&format!("hint: {hint}"), Style::new());
         }
-        if let Some(diff) = &result.diff {
-            self.diff(diff);
-        } else if result.status == Status::Changed {
-            for change in &result.changes {
-                self.indented(change, Style::new());
-            }
+        match &result.diff {
+            // With `changed_when: false` there may be one, and it is nobody's concern.
+            _ if result.status != Status::Changed => {}
+            Some(diff) => self.diff(diff),
+            None => result.changes.iter().for_each(|change| self.indented(change, Style::new())),
         }
         if self.verbose
             && !result.result.is_empty()
