@@ -9,7 +9,7 @@ help:
 	@echo 'make build   builds target/release/lvsmith'
 	@echo 'make demo    builds, installs what is missing, proves playbooks/lvs-dr in a lab'
 	@echo 'make test    builds, installs what is missing, runs every test on a real IPVS kernel'
-	@echo 'make lint    checks formatting and runs clippy'
+	@echo 'make lint    checks formatting, runs clippy, builds the documentation'
 	@echo 'make bench   measures, beside a peer or a floor of the same run'
 	@echo 'make dist    builds a static binary into target/dist'
 
@@ -35,6 +35,7 @@ test: setup
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
 
 bench: setup build
 	$(CARGO) bench --locked

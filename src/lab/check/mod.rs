@@ -2,7 +2,7 @@
 //!
 //! Every check is look, judge, explain. To look is to send probes ([`super::probe`]) and
 //! nothing else; to judge what was seen, and to find the cause in the state of the hosts when
-//! it is wrong, is pure. So adding a check is one file and one line in [`TABLE`].
+//! it is wrong, is pure. So adding a check is one file and one line in `TABLE`.
 //!
 //! ```yaml
 //! checks:
