@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod cases;
+mod namespace;
 mod support;
 mod traces;
 mod two_hosts;

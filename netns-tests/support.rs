@@ -70,14 +70,20 @@ impl Trial {
         Ok(self)
     }
 
-    /// Some failed check names this cause.
+    /// Every check that failed names this cause.
     pub(crate) fn because(&self, cause: &str) -> Result<&Self> {
-        let mut causes = self
-            .checks()
-            .flat_map(|check| check["causes"].as_array().cloned().unwrap_or_default().into_iter());
-        let named = causes
-            .any(|known| known["message"].as_str().is_some_and(|message| message.contains(cause)));
-        ensure!(named, "no cause says `{cause}`\n{}", self.text);
+        for check in self.checks().filter(|check| check["passed"] == false) {
+            let lines = |key: &str| check[key].as_array().cloned().unwrap_or_default();
+            let causes = lines("causes");
+            let mut messages = causes.iter().map(|cause| &cause["message"]);
+            // What a table lacks is said by the comparison itself.
+            let problems = lines("problems");
+            let named = messages
+                .by_ref()
+                .chain(&problems)
+                .any(|text| text.as_str().is_some_and(|text| text.contains(cause)));
+            ensure!(named, "{} has no cause `{cause}`\n{}", check["name"], self.text);
+        }
         Ok(self)
     }
 
@@ -87,17 +93,69 @@ impl Trial {
         Ok(self)
     }
 
+    /// What came of a check.
+    pub(crate) fn check(&self, name: &str) -> Result<&Value> {
+        let found = self.checks().find(|check| check["name"] == name);
+        found.with_context(|| format!("no check `{name}`\n{}", self.text))
+    }
+
+    /// What came of a phase that must have run.
+    pub(crate) fn phase(&self, name: &str) -> Result<Phase<'_>> {
+        let phases = self.report["phases"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let found = phases.iter().find(|phase| phase["name"] == name);
+        let phase = found.with_context(|| format!("no phase `{name}`\n{}", self.text))?;
+        Ok(Phase { phase, text: &self.text })
+    }
+
     fn checks(&self) -> impl Iterator<Item = &Value> {
         self.report["checks"].as_array().map(Vec::as_slice).unwrap_or_default().iter()
     }
 }
 
-/// The program as it is left after a lab: nothing of it may be there.
-pub(crate) fn nothing_left() -> Result<()> {
+/// One phase of a trial.
+pub(crate) struct Phase<'a> {
+    phase: &'a Value,
+    text: &'a str,
+}
+
+impl Phase<'_> {
+    /// It passed, or here is everything the trial said.
+    pub(crate) fn passed(&self) -> Result<()> {
+        ensure!(self.phase["passed"] == true, "{} failed\n{}", self.phase["name"], self.text);
+        Ok(())
+    }
+
+    /// It failed, and its summary says this.
+    pub(crate) fn failed(&self, why: &str) -> Result<()> {
+        ensure!(self.phase["passed"] == false, "{} passed\n{}", self.phase["name"], self.text);
+        let summary = self.phase["summary"].as_str().unwrap_or_default();
+        ensure!(summary.contains(why), "`{summary}` does not say `{why}`\n{}", self.text);
+        Ok(())
+    }
+}
+
+/// Nothing of a lab is there any more.
+pub(crate) fn nothing_left(name: &str) -> Result<()> {
     let output = lvsmith(&["lab", "list", "--json"])?;
     let labs: Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(labs == serde_json::json!([]), "labs are left: {labs}");
-    let links = std::fs::read_to_string("/proc/net/dev")?;
-    ensure!(!links.contains("veth"), "a veth pair is left:\n{links}");
+    let left = labs.as_array().is_some_and(|labs| labs.iter().any(|lab| lab["name"] == name));
+    ensure!(!left, "lab `{name}` is left: {labs}");
     Ok(())
+}
+
+/// What a program said on standard output; an error with all it said when it failed.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?} starts"))?;
+    ensure!(output.status.success(), "{command:?}: {}", told(&output));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Exit code and everything a program said.
+pub(crate) fn told(output: &Output) -> String {
+    format!(
+        "exit {:?}\n{}{}",
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }

@@ -41,9 +41,9 @@ linux-image-[0-9]*) ;;
     concrete=$(resolve "$package")
     if [ -z "$concrete" ] && update; then concrete=$(resolve "$package"); fi
     if [ -z "$concrete" ]; then
-        # Without a package list an older kernel in the cache still serves.
+        # Without a package list an older kernel in the cache still serves, if none was named.
         for have in "$cache"/*/lib/modules/*/modules.dep; do
-            [ -e "$have" ] || continue
+            [ "$#" = 0 ] && [ -e "$have" ] || continue
             echo "kernel: apt knows no \`$package\`; keeping what is in $cache"
             exit 0
         done
@@ -67,19 +67,42 @@ mkdir "$partial"
 trap 'rm -rf "$partial"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# The sandbox user of apt could not write into a home folder.
+# From Linux 7 on Debian splits a kernel into several packages, each named by the release.
+parts() {
+    echo "$package"
+    apt-cache depends --no-recommends --no-suggests "$package" 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-[a-z]*-[0-9].*\)$/\1/p' |
+        while read -r part; do
+            case "$part" in linux-*-"$release") echo "$part" ;; esac
+        done
+}
+
+# The sandbox user of apt could not write into a home folder. A package name holds no blanks.
 download() {
-    (cd "$partial" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$package" >/dev/null 2>"$partial/log")
+    # shellcheck disable=SC2046
+    (cd "$partial" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download $(parts) >/dev/null 2>"$partial/log")
 }
 download || { update && download; } ||
     fail "failed to download \`$package\`: $(grep -m 1 '^E:' "$partial/log" || echo 'apt-get gave no reason')"
 
-dpkg -x "$partial"/*.deb "$partial/root"
-rm -f "$partial"/*.deb "$partial/log"
+for deb in "$partial"/*.deb; do
+    dpkg -x "$deb" "$partial/root"
+    rm -f "$deb"
+done
+rm -f "$partial/log"
 # Debian 13 ships the modules in /usr/lib, Debian 12 in /lib; depmod of either looks in its own.
 if [ -d "$partial/root/usr/lib/modules" ]; then
     mkdir -p "$partial/root/lib"
     mv "$partial/root/usr/lib/modules" "$partial/root/lib/modules"
+fi
+# The split packages keep the image among the modules.
+inside="$partial/root/lib/modules/$release/vmlinuz"
+if [ -e "$inside" ]; then
+    mkdir -p "$partial/root/boot"
+    mv "$inside" "$partial/root/boot/vmlinuz-$release"
+fi
+if [ ! -e "$partial/root/boot/vmlinuz-$release" ] || [ ! -d "$partial/root/lib/modules/$release" ]; then
+    fail "\`$package\` holds no kernel $release"
 fi
 rm -rf "$partial/root/usr"
 mkdir "$partial/root/usr"

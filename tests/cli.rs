@@ -116,6 +116,54 @@ fn a_host_that_failed_ends_with_2_and_runs_nothing_more() {
     assert!(!folder.path().join("out").exists());
 }
 
+/// What can be known before is found before: nothing was done on any host.
+#[test]
+fn bad_values_are_found_before_a_host_is_touched() {
+    let before = "- hosts: localhost\n  gather_facts: false\n  vars: {vip: VIP, port: 80, scheduler: rr, group: []}\n  tasks:\n    - copy: {content: x, dest: \"{{ playbook_dir }}/touched\"}\n";
+    let service = "    - ipvs_service: {vip: \"{{ vip }}\", port: \"{{ port }}\", scheduler: \"{{ scheduler }}\", destinations: [10.0.0.2]}\n";
+    let address = "    - address: {address: \"{{ vip }}\", interface: lo}\n";
+    let cases = [
+        ("a VIP that is no address", service, "vip=10.0.0.300"),
+        ("a prefix that is none", address, "vip=10.0.0.1/33"),
+        ("a port that is none", service, "vip=10.0.0.1 port=70000"),
+        ("a scheduler nobody knows", service, "vip=10.0.0.1 scheduler=wrrr"),
+        (
+            "a real server group that is empty",
+            "    - ipvs_service: {vip: \"{{ vip }}\", port: 80, destinations: \"{{ group }}\"}\n",
+            "vip=10.0.0.1",
+        ),
+    ];
+    let mut text = String::new();
+    for (name, task, vars) in cases {
+        let folder = site(&format!("{before}{task}"));
+        let output = lvsmith(folder.path(), &["apply", "site.yml", "-e", vars]);
+        assert_eq!(output.status.code(), Some(4), "{name}: {}", shown(&output));
+        assert!(!folder.path().join("touched").exists(), "{name}: {}", shown(&output));
+        text.push_str(&format!("# {name}\n{}\n", shown(&output)));
+    }
+    assert_snapshot!("bad_values", text);
+}
+
+/// What only shows on the host must not be guessed at before.
+#[test]
+fn values_from_earlier_tasks_are_waited_for() {
+    let folder = site(
+        "- hosts: localhost\n  gather_facts: false\n  vars: {port: none yet}\n  tasks:\n    - set_fact: {port: 1}\n    - command: echo 2\n      register: said\n    - wait_for: {port: \"{{ port }}\", state: stopped, timeout: 5}\n    - wait_for: {timeout: \"{{ said.stdout | default(value='x') }}\", path: /etc/passwd}\n",
+    );
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+}
+
+#[test]
+fn become_is_not_passed_over() {
+    let folder = site(
+        "- hosts: localhost\n  gather_facts: false\n  become: true\n  become_user: www-data\n  tasks:\n    - command: id\n",
+    );
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(shown(&output).contains("cannot become `www-data`"), "{}", shown(&output));
+}
+
 #[test]
 fn a_host_that_is_not_reached_ends_with_5() {
     let folder = site("- hosts: all\n  tasks:\n    - command: echo\n");

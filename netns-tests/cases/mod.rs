@@ -3,15 +3,30 @@
 use crate::Case;
 
 mod bad_days;
+mod broken;
+mod ipvs;
 mod lab;
 mod lvs_dr;
+mod modules;
+mod playbook;
+mod readme;
 mod vm;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
-    [lvs_dr::CASES, lab::CASES, bad_days::CASES, vm::CASES]
-        .into_iter()
-        .flatten()
-        .map(|case| Case { ..*case })
-        .collect()
+    [
+        bad_days::CASES,
+        broken::CASES,
+        ipvs::CASES,
+        lab::CASES,
+        lvs_dr::CASES,
+        modules::CASES,
+        playbook::CASES,
+        readme::CASES,
+        vm::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|case| Case { ..*case })
+    .collect()
 }

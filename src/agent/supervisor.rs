@@ -14,13 +14,15 @@ use crate::modules::Error;
 use crate::modules::filesystem::Identity;
 use crate::modules::process::{Output, Program};
 
+mod exec;
 mod process;
 mod unit;
 
 pub use unit::{Kind, Unit};
 
+use exec::Exec;
 use process::Record;
-use unit::{Exec, KillMode};
+use unit::KillMode;
 
 /// How long to wait for a daemon's PID file after its start command has ended.
 const PID_FILE: Duration = Duration::from_secs(5);

@@ -34,7 +34,7 @@ pub(super) fn run(test: Test) -> ExitCode {
         (Err(mistakes), _) | (_, Err(mistakes)) => return complain_at(&mistakes).into(),
     };
     // Not only after a VM was booted.
-    if let Err(mistakes) = trial.check_hosts(&options) {
+    if let Err(mistakes) = trial.check(&options) {
         return complain_at(&mistakes).into();
     }
     match test.place.choose(trial.topology.requires_ipvs()) {

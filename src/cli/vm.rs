@@ -1,7 +1,7 @@
 //! `lvsmith vm`: commands in a micro-VM.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -112,7 +112,11 @@ pub fn run(command: Vm) -> ExitCode {
         Vm::Run { machine, command } => vm::run(&machine.into(), &command).map(ExitCode::from),
         Vm::Start { machine, id } => done(vm::background(&machine.into(), &id)),
         Vm::Exec { id, command } => vm::attach(&id, &command).map(ExitCode::from),
-        Vm::List => done(vm::running().map(|ids| ids.iter().for_each(|id| println!("{id}")))),
+        Vm::List => done(vm::running().map(|ids| {
+            let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+            // A reader that has seen enough is no error.
+            let _ = std::io::stdout().write_all(lines.as_bytes());
+        })),
         Vm::Stop { id } => done(vm::end(&id)),
         // The process that started it tells the user.
         Vm::Keep { id } => {

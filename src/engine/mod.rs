@@ -16,6 +16,7 @@ use crate::report::{Event, Reporter, Status, Tally, TaskResult};
 
 mod controller;
 mod host;
+mod preflight;
 mod prepare;
 mod scope;
 mod task;
@@ -101,13 +102,24 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// Finds plays that name hosts which are not there, without running anything.
-pub fn check_hosts(
+/// Finds what is wrong with a playbook that no host is needed for: plays without hosts,
+/// values that no module takes.
+pub fn check(
     playbook: &Playbook,
     inventory: &Inventory,
     options: &Options,
 ) -> Result<(), Diagnostics> {
-    choose_hosts(playbook, inventory, options).map(|_| ())
+    let chosen = choose_hosts(playbook, inventory, options)?;
+    preflight::check(playbook, inventory, options, &chosen)
+}
+
+/// Reaches nobody: what needs no host needs no connection.
+struct Nowhere;
+
+impl Connector for Nowhere {
+    fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
+        Err(Unreachable(format!("`{host}` is not to be reached yet")))
+    }
 }
 
 /// Runs a playbook. What is wrong with the playbook as a whole is an error; what goes wrong
@@ -120,6 +132,7 @@ pub fn run(
     reporter: &mut dyn Reporter,
 ) -> Result<Summary, Diagnostics> {
     let chosen = choose_hosts(playbook, inventory, options)?;
+    preflight::check(playbook, inventory, options, &chosen)?;
     let names: Vec<&String> = inventory
         .hosts
         .keys()

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
 use super::host::HostState;
@@ -10,7 +11,7 @@ use super::scope::Scope;
 use super::{Done, Job, Shared, TaskRun, Work, controller, interrupted, prepare};
 use crate::connection::{CallError, Unreachable};
 use crate::diagnostic::Diagnostic;
-use crate::modules::{Mode, Outcome, Place};
+use crate::modules::{Error, Mode, Outcome, Place};
 use crate::playbook::Task;
 use crate::report::{Status, TaskResult};
 use crate::template::Renderer;
@@ -36,8 +37,8 @@ impl From<CallError> for Failure {
     }
 }
 
-impl From<crate::modules::Error> for Failure {
-    fn from(error: crate::modules::Error) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         Self::Call(error.into())
     }
 }
@@ -199,6 +200,7 @@ impl<'a> Worker<'a> {
         };
         let arguments =
             prepare::arguments(task, arguments, &renderer, self.shared.playbook.folder())?;
+        self.may_become()?;
         let mode = Mode {
             check: task.check_mode.unwrap_or(self.shared.options.check),
             diff: self.shared.options.diff && !task.no_log,
@@ -207,6 +209,17 @@ impl<'a> Worker<'a> {
             agent.run(task.module.name, arguments, mode)
         })?;
         Ok(settled(outcome?))
+    }
+
+    /// Agents run as the user that lvsmith runs as; so `become` can ask for nothing else.
+    fn may_become(&self) -> Result<(), Error> {
+        let inherited = &self.task().inherited;
+        let user = inherited.become_user.as_deref().unwrap_or("root");
+        if inherited.r#become != Some(true) || (user == "root" && geteuid().is_root()) {
+            return Ok(());
+        }
+        Err(Error::new(format!("cannot become `{user}`"))
+            .hint("tasks run as the user that runs lvsmith: run it as that user, such as by sudo"))
     }
 
     fn holds(&self, scope: &Scope<'_>) -> Result<bool, Diagnostic> {

@@ -109,10 +109,10 @@ impl Trial {
         }
     }
 
-    /// Finds plays, and limits, that name hosts which the lab does not have.
-    pub fn check_hosts(&self, options: &Options) -> Result<(), Diagnostics> {
+    /// Finds what is wrong with the playbook in this lab, as far as no running host is needed.
+    pub fn check(&self, options: &Options) -> Result<(), Diagnostics> {
         match &self.playbook {
-            Some(playbook) => engine::check_hosts(playbook, &self.inventory, options),
+            Some(playbook) => engine::check(playbook, &self.inventory, options),
             None => Ok(()),
         }
     }
@@ -125,7 +125,7 @@ impl Trial {
         audience: &mut dyn Audience,
     ) -> Result<Report, Diagnostics> {
         let start = Instant::now();
-        self.check_hosts(options)?;
+        self.check(options)?;
         let uname = nix::sys::utsname::uname();
         let mut report = Report {
             lab: self.topology.name.to_string(),
@@ -268,12 +268,33 @@ impl Trial {
         let passed = failed == 0 && !summary.interrupted && !(again && changed > 0);
         let text = match (failed, changed) {
             (0, 0) => "nothing to change".to_owned(),
+            (0, _) if again => format!("changed again: {}", named(&results, &[Status::Changed])),
             (0, _) => format!("{} changed something", counted(changed, "task")),
-            _ => format!("{} failed", counted(failed, "task")),
+            _ => format!("failed: {}", named(&results, &[Status::Failed, Status::Unreachable])),
         };
         let evidence = json!({ "hosts": summary.tallies, "tasks": results });
         (Done { passed, summary: text, evidence }, summary)
     }
+}
+
+/// The tasks that ended so, each with its host; the first three of them.
+fn named(results: &[Value], statuses: &[Status]) -> String {
+    let ended_so = |one: &&Value| {
+        statuses.iter().any(|status| serde_json::to_value(status).is_ok_and(|s| s == one["status"]))
+    };
+    let mut names: Vec<String> = Vec::new();
+    for one in results.iter().filter(ended_so) {
+        let text = |key: &str| one[key].as_str().unwrap_or_default();
+        let name = format!("`{}` on {}", text("task"), text("host"));
+        // The items of a loop are one task.
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let more = names.len().saturating_sub(3);
+    names.truncate(3);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }
 
 /// What the closure of a phase brings back.

@@ -298,7 +298,7 @@ pub static TABLE: &[Module] = &[
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<link::Link>("link", &[]),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
-    Module::resource::<package::Package>(
+    Module::action::<package::Package>(
         "package",
         &["ansible.builtin.package", "ansible.builtin.apt", "apt", "ansible.builtin.dnf", "dnf"],
     ),

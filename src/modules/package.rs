@@ -6,13 +6,15 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::process::{Program, which};
-use super::{Error, Host, Resource};
+use super::{Action, Error, Host, Mode, Outcome, Resource, converge};
+use manager::Manager;
+
+mod manager;
 
 /// Installs packages or removes them, with apt or dnf.
 ///
 /// Only what is missing is installed; recommended packages are left to the distribution's
-/// own setting.
+/// own setting. Where no systemd runs, as in a lab host, an installation starts no service.
 ///
 /// ```yaml
 /// package:
@@ -22,27 +24,31 @@ use super::{Error, Host, Resource};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// One name, or several.
-    #[serde(deserialize_with = "one_or_many")]
+    /// One name, or several; `nginx=1.22.1-9` asks for that version. None at all, with
+    /// `update_cache`, only fetches the lists.
+    #[serde(default, alias = "pkg", deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany")]
     pub name: Vec<String>,
     /// Whether they are installed.
     #[serde(default)]
     pub state: State,
-    /// Whether the lists of packages are fetched before something is installed.
+    /// Whether the lists of packages are fetched before something is installed. An empty
+    /// list is fetched in any case.
     #[serde(default)]
     pub update_cache: bool,
 }
 
-/// Whether a package is installed.
+/// Whether packages are installed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It is.
+    /// They are.
     #[default]
     #[serde(alias = "installed")]
     Present,
-    /// It is not.
+    /// They are, in the newest version that there is.
+    Latest,
+    /// They are not.
     #[serde(alias = "removed")]
     Absent,
 }
@@ -83,14 +89,23 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>
     input.deserialize_any(Names)
 }
 
-/// Which packages are installed, by name, with their versions.
-pub type Observed = BTreeMap<String, String>;
+/// What the package manager knows of the packages in question.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Observed {
+    /// Those that are installed, with their versions. What another package provides has an
+    /// empty version.
+    pub installed: BTreeMap<String, String>,
+    /// With `latest`: the newest version of each.
+    pub newest: BTreeMap<String, String>,
+}
 
 /// One step; a package manager does all of a kind at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Change {
     /// Install them.
     Install(Vec<String>),
+    /// Install a newer version of them.
+    Upgrade(Vec<String>),
     /// Remove them.
     Remove(Vec<String>),
 }
@@ -99,15 +114,31 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Install(names) => write!(f, "install {}", names.join(" ")),
+            Self::Upgrade(names) => write!(f, "upgrade {}", names.join(" ")),
             Self::Remove(names) => write!(f, "remove {}", names.join(" ")),
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Manager {
-    Apt,
-    Dnf,
+/// Fetching lists is no state that holds, so that the module is an action around one.
+impl Action for Package {
+    fn check(&self) -> Result<(), Error> {
+        Resource::check(self)
+    }
+
+    fn run(&self, host: &mut Host, mode: Mode) -> Result<Outcome, Error> {
+        // What is newest is known only afterwards.
+        let fetch = self.update_cache && (self.name.is_empty() || self.state == State::Latest);
+        if fetch && !mode.check {
+            Manager::of_this_machine()?.update()?;
+        }
+        let mut outcome = converge(host, self, mode)?;
+        if self.name.is_empty() {
+            outcome.changed = true;
+            outcome.changes.push("fetch the lists of packages".into());
+        }
+        Ok(outcome)
+    }
 }
 
 impl Resource for Package {
@@ -115,130 +146,124 @@ impl Resource for Package {
     type Change = Change;
 
     fn check(&self) -> Result<(), Error> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
-        match self
-            .name
-            .iter()
-            .find(|name| name.is_empty() || name.starts_with(['-', '.']) || !name.chars().all(fits))
-        {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "+-._:=~".contains(c);
+        let wrong = |name: &&String| {
+            name.is_empty() || name.starts_with(['-', '.', '=']) || !name.chars().all(fits)
+        };
+        match self.name.iter().find(wrong) {
             Some(name) => Err(Error::new(format!("`{name}` cannot be a package's name"))),
-            None if self.name.is_empty() => Err(Error::new("`package` needs a name")),
+            None if self.name.is_empty() && !self.update_cache => {
+                Err(Error::new("`package` needs a `name`"))
+            }
             None => Ok(()),
         }
     }
 
     fn observe(&self, _host: &mut Host) -> Result<Observed, Error> {
-        self.check()?;
-        Manager::of_this_machine()?.installed(&self.name)
+        Resource::check(self)?;
+        if self.name.is_empty() {
+            return Ok(Observed::default());
+        }
+        let manager = Manager::of_this_machine()?;
+        let names: Vec<&str> = self.name.iter().map(|name| split(name).0).collect();
+        let newest = match self.state {
+            State::Latest => manager.newest(&names)?,
+            State::Present | State::Absent => BTreeMap::new(),
+        };
+        Ok(Observed { installed: manager.installed(&names)?, newest })
     }
 
     fn diff(&self, observed: &Observed) -> Vec<Change> {
-        let installed = |name: &&String| observed.contains_key(name.as_str());
-        let (there, missing): (Vec<&String>, Vec<&String>) = self.name.iter().partition(installed);
-        let owned = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
+        let (mut missing, mut old, mut there) = (Vec::new(), Vec::new(), Vec::new());
+        for asked in &self.name {
+            let (name, version) = split(asked);
+            match observed.installed.get(name) {
+                None => missing.push(asked.clone()),
+                Some(now) => {
+                    there.push(name.to_owned());
+                    let wanted = version.or(observed.newest.get(name).map(String::as_str));
+                    if wanted.is_some_and(|wanted| wanted != now) && !now.is_empty() {
+                        old.push(asked.clone());
+                    }
+                }
+            }
+        }
+        let change = |names: Vec<String>, change: fn(Vec<String>) -> Change| {
+            (!names.is_empty()).then(|| change(names))
+        };
         match self.state {
-            State::Present if !missing.is_empty() => vec![Change::Install(owned(missing))],
-            State::Absent if !there.is_empty() => vec![Change::Remove(owned(there))],
-            _ => Vec::new(),
+            State::Absent => change(there, Change::Remove).into_iter().collect(),
+            State::Present | State::Latest => {
+                let changes = [change(missing, Change::Install), change(old, Change::Upgrade)];
+                changes.into_iter().flatten().collect()
+            }
         }
     }
 
-    fn apply(&self, _host: &mut Host, change: &Change) -> Result<(), Error> {
+    fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
         let manager = Manager::of_this_machine()?;
         match change {
             Change::Install(names) => {
-                if self.update_cache {
-                    manager.run(&["update"], &[])?;
+                if manager.has_no_lists() || self.update_cache && self.state == State::Present {
+                    manager.update()?;
                 }
-                manager.run(&["install", "-y"], names)
+                manager.change(host.kind, "install", names)
             }
-            Change::Remove(names) => manager.run(&["remove", "-y"], names),
+            Change::Upgrade(names) => manager.change(host.kind, "install", names),
+            Change::Remove(names) => manager.change(host.kind, "remove", names),
         }
     }
 }
 
-impl Manager {
-    fn of_this_machine() -> Result<Self, Error> {
-        if which("apt-get").is_some() {
-            Ok(Self::Apt)
-        } else if which("dnf").is_some() {
-            Ok(Self::Dnf)
-        } else {
-            Err(Error::new("neither apt-get nor dnf is on this machine")
-                .hint("install the package by hand, or with `command`"))
-        }
-    }
-
-    fn installed(self, names: &[String]) -> Result<Observed, Error> {
-        let query: &[&str] = match self {
-            Self::Apt => {
-                &["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\\n", "--"]
-            }
-            Self::Dnf => &["rpm", "-q", "--qf", "ii %{NAME} %{VERSION}-%{RELEASE}\\n", "--"],
-        };
-        let argv = query.iter().map(|word| (*word).to_owned()).chain(names.iter().cloned());
-        // An exit code other than 0 only says that some of them are not known.
-        let output = Program::new(argv).plain_language().run()?;
-        Ok(parse(&output.stdout))
-    }
-
-    fn run(self, verb: &[&str], names: &[String]) -> Result<(), Error> {
-        let (program, quiet): (&str, &[&str]) = match self {
-            Self::Apt => ("apt-get", &["-q", "-o", "Dpkg::Options::=--force-confold"]),
-            Self::Dnf => ("dnf", &["-q"]),
-        };
-        let words =
-            std::iter::once(&program).chain(quiet).chain(verb).map(|word| (*word).to_owned());
-        let output = Program::new(words.chain(names.iter().cloned()))
-            .plain_language()
-            .environment("DEBIAN_FRONTEND", "noninteractive")
-            .run()?;
-        if output.success() {
-            return Ok(());
-        }
-        let error = output.error(&format!("{program} {} {}", verb[0], names.join(" ")));
-        let words = &error.message;
-        Err(if words.contains("Unable to locate package") {
-            error.hint("check the name, or set `update_cache: true`")
-        } else if words.contains("Temporary failure resolving") || words.contains("Unable to fetch")
-        {
-            error.hint(
-                "the host has no way to a mirror; a lab host has the packages of this machine",
-            )
-        } else {
-            error
-        })
-    }
-}
-
-fn parse(text: &str) -> Observed {
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            // The first letter is what is wanted, the second what is: `i` is installed.
-            let installed = words.next()?.chars().nth(1)? == 'i';
-            let (name, version) = (words.next()?, words.next()?);
-            installed.then(|| (name.to_owned(), version.to_owned()))
-        })
-        .collect()
+/// The name and, if one is asked for, the version; an architecture is not part of either.
+fn split(asked: &str) -> (&str, Option<&str>) {
+    let (name, version) = match asked.split_once('=') {
+        Some((name, version)) => (name, Some(version)),
+        None => (asked, None),
+    };
+    (name.split(':').next().unwrap_or(name), version)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn package(state: State) -> Package {
-        Package { name: vec!["nginx".into(), "curl".into()], state, update_cache: false }
+    fn package(state: State, names: &[&str]) -> Package {
+        let name = names.iter().map(|name| (*name).to_owned()).collect();
+        Package { name, state, update_cache: false }
+    }
+
+    fn observed(installed: &[(&str, &str)], newest: &[(&str, &str)]) -> Observed {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect()
+        };
+        Observed { installed: map(installed), newest: map(newest) }
+    }
+
+    fn shown(package: &Package, observed: &Observed) -> Vec<String> {
+        package.diff(observed).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn installs_what_is_missing_and_removes_what_is_there() {
-        let observed = parse("ii  nginx 1.22.1-9\nrc  curl 7.88\n");
-        assert_eq!(package(State::Present).diff(&observed), [Change::Install(vec!["curl".into()])]);
-        assert_eq!(package(State::Absent).diff(&observed), [Change::Remove(vec!["nginx".into()])]);
-        let all = parse("ii nginx 1\nhi curl 2\n");
-        assert_eq!(package(State::Present).diff(&all), []);
-        assert_eq!(package(State::Absent).diff(&Observed::new()), []);
+        let some = observed(&[("nginx", "1.22.1-9")], &[]);
+        let names = ["nginx", "curl"];
+        assert_eq!(shown(&package(State::Present, &names), &some), ["install curl"]);
+        assert_eq!(shown(&package(State::Absent, &names), &some), ["remove nginx"]);
+        let all = observed(&[("nginx", "1"), ("curl", "2")], &[]);
+        assert!(shown(&package(State::Present, &names), &all).is_empty());
+        assert!(shown(&package(State::Absent, &names), &observed(&[], &[])).is_empty());
+    }
+
+    #[test]
+    fn upgrades_only_what_is_older_than_asked_for() {
+        let seen = observed(&[("nginx", "1.22"), ("awk", "")], &[("nginx", "1.24")]);
+        assert_eq!(shown(&package(State::Latest, &["nginx", "awk"]), &seen), ["upgrade nginx"]);
+        let seen = observed(&[("nginx", "1.22")], &[("nginx", "1.22")]);
+        assert!(shown(&package(State::Latest, &["nginx"]), &seen).is_empty());
+        assert!(shown(&package(State::Present, &["nginx:amd64=1.22"]), &seen).is_empty());
+        let newer = package(State::Present, &["nginx=1.23"]);
+        assert_eq!(shown(&newer, &seen), ["upgrade nginx=1.23"]);
     }
 
     #[test]
@@ -246,14 +271,17 @@ mod tests {
         let decode = |json| serde_json::from_value::<Package>(json).expect("decodes").name;
         assert_eq!(decode(serde_json::json!({"name": "nginx"})), ["nginx"]);
         assert_eq!(decode(serde_json::json!({"name": ["a", "b"]})), ["a", "b"]);
+        assert_eq!(decode(serde_json::json!({"pkg": "a, b"})), ["a", "b"]);
     }
 
     #[test]
     fn refuses_names_that_are_options() {
-        for name in ["-y", "", "a b", "$(x)"] {
-            assert!(
-                Package { name: vec![name.into()], ..package(State::Present) }.check().is_err()
-            );
+        for name in ["-y", "", "a b", "$(x)", "=1"] {
+            let error = Resource::check(&package(State::Present, &[name]));
+            assert!(error.is_err(), "{name}");
         }
+        assert!(Resource::check(&package(State::Present, &[])).is_err());
+        let lists = Package { update_cache: true, ..package(State::Present, &[]) };
+        assert!(Resource::check(&lists).is_ok());
     }
 }

@@ -140,19 +140,23 @@ impl Action for Service {
             }
             self.verify(manager.observe(&self.name)?)?;
         }
+        let note = known.as_ref().err().map(absence).unwrap_or_default();
+        let shown = changes.iter().map(|change| format!("{} `{}`{note}", change.verb(), self.name));
         let mut outcome = Outcome {
             changed: !changes.is_empty(),
-            changes: changes
-                .iter()
-                .map(|change| match &known {
-                    Ok(_) => format!("{} `{}`", change.verb(), self.name),
-                    Err(_) => format!("{} `{}`, which is not there yet", change.verb(), self.name),
-                })
-                .collect(),
+            changes: shown.collect(),
             ..Outcome::default()
         };
         outcome.result.insert("name".into(), self.name.clone().into());
         Ok(outcome)
+    }
+}
+
+/// What a plan adds for a service that cannot be found.
+fn absence(error: &Error) -> String {
+    match error.hint.as_deref().filter(|hint| hint.starts_with("did you mean")) {
+        Some(hint) => format!(", which is not there yet ({hint})"),
+        None => ", which is not there yet".into(),
     }
 }
 

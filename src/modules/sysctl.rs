@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::copy::yes;
 use super::filesystem::{Accounts, Attributes, Owned, Replacement};
 
-use super::{Error, Host, HostKind, Presence, Resource, TextDiff};
+use super::{Error, Host, HostKind, Presence, Resource};
 
 mod file;
 mod key;
@@ -225,17 +225,6 @@ impl Resource for Sysctl {
                 .write()
             }
         }
-    }
-
-    fn preview(&self, observed: &Observed) -> Option<TextDiff> {
-        self.diff(observed).into_iter().find_map(|change| match change {
-            Change::Persist { file, text, .. } => Some(TextDiff {
-                name: file.display().to_string(),
-                before: observed.text.clone().unwrap_or_default(),
-                after: text,
-            }),
-            Change::Set { .. } => None,
-        })
     }
 
     fn report(&self, observed: &Observed) -> Map<String, Value> {

@@ -43,6 +43,11 @@ impl<W: Write> Terminal<W> {
     }
 
     fn host(&mut self, host: &str, results: &[TaskResult]) {
+        let skipped = results.iter().all(|result| result.status == Status::Skipped);
+        if skipped && results.len() > 1 && !self.verbose {
+            self.line(&format!("{SKIPPED}skipping: [{host}]{SKIPPED:#}"));
+            return;
+        }
         for result in results {
             let (word, style) = match result.status {
                 Status::Ok => ("ok", OK),
@@ -72,12 +77,11 @@ impl<W: Write> Terminal<W> {
         if let Some(hint) = result.hint.as_ref().filter(|_| failed) {
             self.indented(&format!("hint: {hint}"), Style::new());
         }
-        if let Some(diff) = &result.diff {
-            self.diff(diff);
-        } else if result.status == Status::Changed {
-            for change in &result.changes {
-                self.indented(change, Style::new());
-            }
+        match &result.diff {
+            // With `changed_when: false` there may be one, and it is nobody's concern.
+            _ if result.status != Status::Changed => {}
+            Some(diff) => self.diff(diff),
+            None => result.changes.iter().for_each(|change| self.indented(change, Style::new())),
         }
         if self.verbose
             && !result.result.is_empty()

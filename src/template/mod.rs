@@ -4,8 +4,8 @@
 //! they are declared does not matter. A scalar that is nothing but `{{ expression }}` keeps
 //! the expression's type. Mistakes point into the text the user wrote.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
@@ -68,6 +68,8 @@ pub struct Renderer<'a> {
     variables: &'a dyn Variables,
     resolved: RefCell<HashMap<String, tera::Value>>,
     resolving: RefCell<Vec<String>>,
+    asked: RefCell<HashSet<String>>,
+    missed: Cell<bool>,
 }
 
 impl<'a> Renderer<'a> {
@@ -78,7 +80,15 @@ impl<'a> Renderer<'a> {
             variables,
             resolved: RefCell::new(HashMap::new()),
             resolving: RefCell::new(Vec::new()),
+            asked: RefCell::new(HashSet::new()),
+            missed: Cell::new(false),
         }
+    }
+
+    /// Whether everything that was asked for so far is there, and none of it is among `late`.
+    #[must_use]
+    pub fn asked_only_for(&self, late: &HashSet<&str>) -> bool {
+        !self.missed.get() && !self.asked.borrow().iter().any(|name| late.contains(name.as_str()))
     }
 
     /// Renders every text below a node; places stay.
@@ -200,8 +210,9 @@ impl<'a> Renderer<'a> {
     ) -> Result<String, Diagnostic> {
         let mut context = Context::new();
         for name in scan::names(template) {
-            if let Some(value) = self.resolve(name, span)? {
-                context.insert_value(name.to_owned(), value);
+            match self.resolve(name, span)? {
+                Some(value) => context.insert_value(name.to_owned(), value),
+                None => self.missed.set(true),
             }
         }
         TERA.render_str(template, &context, false)
@@ -212,6 +223,7 @@ impl<'a> Renderer<'a> {
         if let Some(value) = self.resolved.borrow().get(name) {
             return Ok(Some(value.clone()));
         }
+        self.asked.borrow_mut().insert(name.to_owned());
         let value = match self.variables.variable(name) {
             None => return Ok(None),
             Some(Variable::Literal(value)) => value,

@@ -64,49 +64,57 @@ pub(super) fn names(template: &str) -> BTreeSet<&str> {
     let mut rest = template;
     while let Some(open) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
         rest = &rest[open + 2..];
-        let mut quote = None;
-        let mut start = None;
-        let mut before = ' ';
-        let mut end = rest.len();
-        for (at, c) in rest.char_indices() {
-            if quote.is_some() {
-                if quote == Some(c) {
-                    quote = None;
-                }
-                continue;
-            }
-            if c.is_alphanumeric() || c == '_' {
-                start.get_or_insert((at, before));
-                continue;
-            }
-            if let Some((from, before)) = start.take() {
-                insert(&mut names, &rest[from..at], before);
-            }
-            match c {
-                '\'' | '"' | '`' => quote = Some(c),
-                '%' | '}' if rest[at + 1..].starts_with('}') => {
-                    end = at;
-                    break;
-                }
-                _ => {}
-            }
-            if !c.is_whitespace() {
-                before = c;
-            }
-        }
-        if let Some((from, before)) = start {
-            insert(&mut names, &rest[from..end.max(from)], before);
-        }
-        rest = &rest[end..];
+        rest = &rest[block(rest, &mut names)..];
     }
     names
 }
 
-fn insert<'t>(names: &mut BTreeSet<&'t str>, name: &'t str, before: char) {
-    let begins = name.chars().next();
-    if before != '.' && begins.is_some_and(|c| c.is_alphabetic() || c == '_') {
-        names.insert(name);
+/// Words of Tera's own.
+const WORDS: &[&str] = &[
+    "and", "or", "not", "in", "is", "if", "else", "elif", "endif", "for", "endfor", "true",
+    "false", "none", "hand_out",
+];
+
+/// Collects the names of one block, and gives its length.
+fn block<'t>(text: &'t str, names: &mut BTreeSet<&'t str>) -> usize {
+    let mut quote = None;
+    let mut begun: Option<usize> = None;
+    // What came before the word: a letter that is none, and the word before.
+    let (mut before, mut previous) = (' ', "");
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if quote.is_some() {
+            quote = quote.filter(|open| *open != c);
+            continue;
+        }
+        if c.is_alphanumeric() || c == '_' {
+            begun.get_or_insert(at);
+            continue;
+        }
+        if let Some(from) = begun.take() {
+            let word = &text[from..at];
+            // `name=` gives an argument of a filter, `name==` compares a variable.
+            let after = text[at..].trim_start();
+            let argument = after.starts_with('=') && !after.starts_with("==");
+            let number = word.starts_with(|c: char| c.is_numeric());
+            let test = previous == "is";
+            if !(argument || number || test || matches!(before, '.' | '|') || WORDS.contains(&word))
+            {
+                names.insert(word);
+            }
+            // `is not defined` asks for the test `defined`, too.
+            previous = if word == "not" && test { previous } else { word };
+            before = ' ';
+        }
+        match c {
+            '\'' | '"' | '`' => quote = Some(c),
+            '%' | '}' if text[at + 1..].starts_with('}') => return at,
+            _ => {}
+        }
+        if !c.is_whitespace() {
+            (before, previous) = (c, "");
+        }
     }
+    text.len()
 }
 
 /// Where `shown[start..end]` stands, when `shown` is what was read at `span`. A scalar that
@@ -139,6 +147,14 @@ pub(super) fn place(span: &Span, shown: &str, start: usize, end: usize) -> Span 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passes_over_what_is_no_name() {
+        let found = names(
+            "{{ a | default(value=b) if c == d else e.f | join(sep=',') }}{{ g is not defined }}",
+        );
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "g"]);
+    }
 
     #[test]
     fn finds_the_names_that_matter() {

@@ -110,6 +110,7 @@ impl Error {
                 "the cloud flavour of Debian's kernels has no 9p: take linux-image-amd64; \
                  a kernel of your own needs its folder given with --modules",
             ),
+            Self::Guest(_) => Some("a kernel whose modules lie elsewhere needs --modules"),
             Self::Deadline { .. } => Some("a slow machine may need a longer --boot-deadline"),
             Self::Unknown(_) => Some("`lvsmith vm list` shows those that run"),
             _ => None,

@@ -77,7 +77,7 @@ pub enum Body {
     Exit(u8),
     /// Guest: the command could not be started; the shell's exit code for that, and why.
     Refused(u8, String),
-    /// Host: the VM is gone, and why.
+    /// Host or guest: the VM or the session is gone, and why.
     Lost(String),
     /// Caller: write everything out and end the VM.
     Shutdown,

@@ -150,7 +150,7 @@ impl Shared {
                 self.changed.notify_all();
             }
             body => {
-                let over = matches!(body, Body::Exit(_) | Body::Refused(..));
+                let over = matches!(body, Body::Exit(_) | Body::Refused(..) | Body::Lost(_));
                 if let Some(caller) = state.callers.get(&frame.session) {
                     // One that has left is noticed by its reader.
                     let _ = caller.send(body);

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::socket::{Shutdown, getsockopt, shutdown, sockopt::PeerCredentials};
@@ -30,6 +31,7 @@ pub fn background(options: &Options, id: &str) -> Result<(), Error> {
         .map_err(|error| Error::io("write down the options")(error.into()))?;
     let fail = || Error::io("start the keeper of the VM");
     let mut keeper = Command::new("/proc/self/exe")
+        .arg0("lvsmith")
         .args(["vm", "keep", id])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -81,7 +83,8 @@ pub fn keep(id: &str) -> Result<(), Error> {
     let (hub, listener) = match set_up(id) {
         Ok(kept) => kept,
         Err(error) => {
-            print!("{error}");
+            // Whoever waited for this may have been interrupted.
+            let _ = write!(io::stdout(), "{error}").and_then(|()| io::stdout().flush());
             return Err(error);
         }
     };

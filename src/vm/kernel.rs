@@ -27,17 +27,17 @@ impl Kernel {
             // A word without a slash is the release of a cached kernel, or how it begins.
             Some(name) if !name.to_string_lossy().contains('/') && !name.exists() => {
                 let name = name.to_string_lossy();
-                let none = format!("none in the cache begins with `{name}`");
-                Self::first(cached(&name), none, options)
+                Self::first(cached(&name), options, || {
+                    format!("none in the cache begins with `{name}`")
+                })
             }
             Some(image) if !image.exists() => {
                 Err(Error::KernelMissing(vec![format!("there is no `{}`", image.display())]))
             }
             Some(image) => Self::given(image, options.modules.as_deref()),
-            None => {
-                let none = "none in /boot with its modules, none in the cache".into();
-                Self::first(running().into_iter().chain(cached("")).collect(), none, options)
-            }
+            None => Self::first(running().into_iter().chain(cached("")).collect(), options, || {
+                "none in /boot with its modules, none in the cache".into()
+            }),
         }
     }
 
@@ -62,11 +62,10 @@ impl Kernel {
         Self { image: absolute(image)?, release, modules, boot }.absolute()
     }
 
-    /// The first that can boot and run IPVS; `none` says that there was nothing to look at.
     fn first(
         candidates: Vec<(PathBuf, PathBuf)>,
-        none: String,
         options: &Options,
+        none: impl FnOnce() -> String,
     ) -> Result<Self, Error> {
         let mut refused = Vec::new();
         for (image, modules) in candidates {
@@ -78,7 +77,7 @@ impl Kernel {
             }
         }
         if refused.is_empty() {
-            refused.push(none);
+            refused.push(none());
         }
         Err(Error::KernelMissing(refused))
     }
@@ -92,9 +91,12 @@ impl Kernel {
 /// The files of the kernel that runs, when they are there: in a container they are not.
 fn running() -> Option<(PathBuf, PathBuf)> {
     let release = nix::sys::utsname::uname().ok()?.release().to_str()?.to_owned();
-    let image = PathBuf::from(format!("/boot/vmlinuz-{release}"));
     let modules = PathBuf::from(format!("/lib/modules/{release}"));
-    (image.exists() && modules.join("modules.dep").exists()).then_some((image, modules))
+    // Some distributions keep the image among the modules.
+    let image = [PathBuf::from(format!("/boot/vmlinuz-{release}")), modules.join("vmlinuz")]
+        .into_iter()
+        .find(|image| image.exists())?;
+    modules.join("modules.dep").exists().then_some((image, modules))
 }
 
 /// The cached kernels whose release begins like that, newest first.

@@ -1,5 +1,8 @@
 //! What qemu and the guest's kernel said, and what it means.
 
+use std::io;
+use std::process::ExitStatus;
+
 use super::error::Error;
 use super::guest::FAILED;
 
@@ -15,7 +18,7 @@ pub struct Log {
     console: Vec<u8>,
     errors: Vec<u8>,
     /// How qemu ended, once it has.
-    pub status: Option<String>,
+    pub status: Option<io::Result<ExitStatus>>,
 }
 
 impl Log {
@@ -57,10 +60,10 @@ impl Log {
             let from = lines[..panic].iter().position(tells).unwrap_or(panic);
             return Error::Panic(lines[from..lines.len().min(from + SHOWN)].join("\n"));
         }
-        if errors.is_empty() {
-            Error::Died { console: self.last_words() }
-        } else {
-            Error::Qemu(errors)
+        match &self.status {
+            _ if !errors.is_empty() => Error::Qemu(errors),
+            Some(Ok(status)) if !status.success() => Error::Qemu(status.to_string()),
+            _ => Error::Died { console: self.last_words() },
         }
     }
 
@@ -82,6 +85,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     fn log(console: &str, errors: &str) -> Log {
@@ -114,6 +119,14 @@ mod tests {
     fn qemu_tells_why_it_gave_up() {
         let error = log("", "qemu-system-x86_64: -m: bad size\n").diagnose().to_string();
         assert_eq!(error, "qemu failed: qemu-system-x86_64: -m: bad size");
+    }
+
+    #[test]
+    fn a_qemu_that_is_killed_is_not_a_guest_that_switched_itself_off() {
+        let mut log = log("", "");
+        assert!(matches!(log.diagnose(), Error::Died { .. }));
+        log.status = Some(Ok(ExitStatus::from_raw(9)));
+        assert_eq!(log.diagnose().to_string(), "qemu failed: signal: 9 (SIGKILL)");
     }
 
     #[test]

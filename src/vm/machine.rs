@@ -61,7 +61,11 @@ impl Machine {
         let initramfs = initramfs::build(&kernel, &shares)?;
         let setup = Setup { options, program, shares, image, initramfs };
         match options.acceleration {
-            Acceleration::Kvm => setup.kvm(interrupted),
+            Acceleration::Kvm => {
+                let machine = setup.kvm(interrupted)?;
+                acceleration::remember_kvm(true);
+                Ok(machine)
+            }
             Acceleration::Auto if acceleration::kvm_is_promising() => {
                 match setup.kvm(interrupted) {
                     Ok(machine) => {
@@ -257,7 +261,7 @@ impl Watched {
             }
         }
         let status = child.wait();
-        self.lock().status = Some(status.map(|status| status.to_string()).unwrap_or_default());
+        self.lock().status = Some(status);
         self.ended.notify_all();
     }
 }

@@ -6,6 +6,9 @@
 //! the folders that [`Options::shares`] names. No way of ending leaves anything behind: qemu
 //! dies with the process that started it, and nothing of a VM has a name in a filesystem.
 //!
+//! The guest's init is the very program that boots the VM: such a program calls [`init`] first
+//! thing in its `main`. [`background`] moreover starts itself as `lvsmith vm keep`.
+//!
 //! How it hangs together: `kernel`, `image`, `modules` and `initramfs` make what is booted,
 //! `machine` is qemu, `guest` is process 1 in it; `frame` is what the two say to each other,
 //! `hub` shares one machine among many callers, and `caller` is the end that has the terminal.

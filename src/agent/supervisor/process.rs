@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use nix::unistd::setsid;
 
-use super::unit::{Exec, Kind, Unit};
+use super::exec::Exec;
+use super::unit::{Kind, Unit};
 use crate::modules::Error;
 use crate::modules::filesystem::{Accounts, Identity};
 use crate::modules::process::search_path;

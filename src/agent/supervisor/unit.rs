@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::exec::Exec;
 use crate::modules::Error;
 use crate::modules::process::split;
 
@@ -50,15 +51,6 @@ pub(super) enum KillMode {
     Mixed,
     /// Only the main process.
     Process,
-}
-
-/// A command of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Exec {
-    pub(super) ignore_failure: bool,
-    /// Whether it runs as the agent's user whatever `User=` says.
-    pub(super) privileged: bool,
-    words: Vec<String>,
 }
 
 /// A service unit.
@@ -325,54 +317,6 @@ impl Unit {
         };
         self.wanted_by.iter().map(link).collect()
     }
-}
-
-impl Exec {
-    /// Prefixes before the program: `-` ignores a failure, `+` and `!` keep the privileges,
-    /// `@` gives the program another name, `:` and `|` mean nothing here.
-    fn parse(value: &str, mut words: Vec<String>) -> Self {
-        let prefixes: String = value.chars().take_while(|c| "-@:+!|".contains(*c)).collect();
-        if let Some(first) = words.first_mut() {
-            *first = first.trim_start_matches(|c| "-@:+!|".contains(c)).to_owned();
-        }
-        if prefixes.contains('@') && words.len() > 1 {
-            words.remove(1);
-        }
-        let privileged = prefixes.contains(['+', '!']);
-        Self { ignore_failure: prefixes.contains('-'), privileged, words }
-    }
-
-    /// The words, with `$MAINPID` and the unit's variables put in.
-    pub(super) fn argv_with(
-        &self,
-        pid: Option<i32>,
-        environment: &[(String, String)],
-    ) -> Vec<String> {
-        let mut argv = Vec::new();
-        for word in &self.words {
-            let mut text = word.clone();
-            let main = pid.map(|pid| ("MAINPID".to_owned(), pid.to_string()));
-            for (name, value) in environment.iter().chain(main.as_ref()) {
-                text = text.replace(&format!("${{{name}}}"), value);
-            }
-            let alone = text.strip_prefix('$').and_then(|name| {
-                environment.iter().chain(main.as_ref()).find(|(known, _)| known == name)
-            });
-            match alone {
-                // `$NAME` alone is split into words, and is none when it is empty.
-                Some((_, value)) => argv.extend(value.split_whitespace().map(str::to_owned)),
-                None if is_variable(&text) => {}
-                None => argv.push(text.replace("$$", "$")),
-            }
-        }
-        argv
-    }
-}
-
-/// Whether the whole word is `$NAME`.
-fn is_variable(word: &str) -> bool {
-    let name = word.strip_prefix('$').unwrap_or_default();
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn boolean(value: &str) -> bool {

@@ -38,6 +38,7 @@ pub(crate) struct Program {
     environment: Vec<(String, String)>,
     timeout: Option<Duration>,
     identity: Option<Identity>,
+    outlives: bool,
 }
 
 /// How a program ended, and what it said.
@@ -61,6 +62,7 @@ impl Output {
     pub(crate) fn last_words(&self) -> String {
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let mut lines: Vec<&str> = said.trim_end().lines().collect();
+        // nginx tries to bind five times, and says so each time.
         lines.dedup();
         lines[lines.len().saturating_sub(10)..].join("\n")
     }
@@ -108,6 +110,12 @@ impl Program {
         self
     }
 
+    /// Lets it end its work when the agent dies: half an installation is worse than a whole.
+    pub(crate) fn outlive_the_agent(mut self) -> Self {
+        self.outlives = true;
+        self
+    }
+
     /// Asks for messages that do not depend on the machine's language.
     pub(crate) fn plain_language(self) -> Self {
         self.environment("LC_ALL", "C.UTF-8")
@@ -128,7 +136,7 @@ impl Program {
             .stdout_file(stdout.try_clone().map_err(|error| failed(&error))?)
             .stderr_file(stderr.try_clone().map_err(|error| failed(&error))?)
             .unchecked()
-            .before_spawn(prepare(self.identity.clone()));
+            .before_spawn(prepare(self.identity.clone(), self.outlives));
         expression = match self.input.clone() {
             Some(bytes) => expression.stdin_bytes(bytes),
             None => expression.stdin_null(),
@@ -177,6 +185,7 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
 /// What happens in the child, just before it becomes the program.
 fn prepare(
     identity: Option<Identity>,
+    outlives: bool,
 ) -> impl Fn(&mut std::process::Command) -> io::Result<()> + Send + Sync {
     move |command| {
         let identity = identity.clone();
@@ -186,8 +195,10 @@ fn prepare(
                 if let Some(identity) = &identity {
                     identity.assume()?;
                 }
-                // After the change of user, which would forget it: the program is not to
-                // outlive the agent that waits for it.
+                // After the change of user, which would forget it.
+                if outlives {
+                    return Ok(());
+                }
                 prctl::set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from)
             });
         }
@@ -217,7 +228,9 @@ fn spawn_error(name: &str, directory: Option<&PathBuf>, error: &io::Error) -> Er
             directory.display()
         ));
     }
-    if error.kind() == io::ErrorKind::NotFound {
+    // A folder in `PATH` that may not be read turns "not found" into "permission denied".
+    let nowhere = !name.contains('/') && which(name).is_none();
+    if error.kind() == io::ErrorKind::NotFound || nowhere {
         let error = Error::new(format!("failed to run `{name}`: there is no such program"));
         return match package_of(name) {
             Some(package) => error.hint(format!("install the package `{package}`")),

@@ -68,13 +68,12 @@ pub struct Session {
 
 impl Session {
     /// Starts the command and a thread for it.
-    pub fn spawn(id: u32, start: Start, port: Arc<Port>) -> Handle {
+    pub fn spawn(id: u32, start: Start, port: Arc<Port>) -> io::Result<Handle> {
         let (queue, received) = channel();
-        let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
-            .map(Arc::new)
-            .expect("descriptors are not short in the guest");
+        let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        let wake = Arc::new(wake);
         let handle = Handle { queue, wake: Arc::clone(&wake) };
-        std::thread::spawn(move || {
+        std::thread::Builder::new().spawn(move || {
             let last = match spawn::spawn(&start) {
                 Err(refused) => Body::Refused(refused.code, refused.message),
                 Ok(started) => {
@@ -93,14 +92,14 @@ impl Session {
                     };
                     match session.carry() {
                         Ok(code) => Body::Exit(code),
-                        // The host is gone, and with it the VM.
-                        Err(_) => return,
+                        // When it is the host that is gone, nobody will hear this.
+                        Err(error) => Body::Lost(format!("the session broke: {error}")),
                     }
                 }
             };
             let _ = port.send(&last.of(id));
-        });
-        handle
+        })?;
+        Ok(handle)
     }
 
     /// Carries bytes until the command has ended and all it wrote is sent.

@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
+use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::setsid;
 
 use crate::vm::frame::{Size, Start};
@@ -104,7 +105,11 @@ pub fn spawn(start: &Start) -> Result<Started, Refused> {
 }
 
 fn start_in(command: &mut Command, start: &Start) -> io::Result<Started> {
-    let terminal = start.terminal.contains(&true).then(|| open_terminal(start.size)).transpose()?;
+    let terminal = start
+        .terminal
+        .contains(&true)
+        .then(|| open_terminal(start.size, start.terminal[0]))
+        .transpose()?;
     let stdio = |at: usize| match &terminal {
         Some((_, slave)) if start.terminal[at] => Ok(Stdio::from(slave.try_clone()?)),
         _ => Ok::<_, io::Error>(Stdio::piped()),
@@ -149,7 +154,8 @@ fn start_in(command: &mut Command, start: &Start) -> io::Result<Started> {
     Ok(Started { child, ended, streams })
 }
 
-fn open_terminal(size: Size) -> io::Result<(File, OwnedFd)> {
+/// Opens a terminal; `raw` says that the caller's is, as it is when it passes on each key.
+fn open_terminal(size: Size, raw: bool) -> io::Result<(File, OwnedFd)> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master: PtyMaster = posix_openpt(flags)?;
     grantpt(&master)?;
@@ -157,6 +163,12 @@ fn open_terminal(size: Size) -> io::Result<(File, OwnedFd)> {
     let slave = open(ptsname_r(&master)?.as_str(), flags, Mode::empty())?;
     let master = File::from(OwnedFd::from(master));
     resize(&master, size)?;
+    if !raw {
+        // The caller's own terminal, which still does it, turns line ends into what it needs.
+        let mut attributes = tcgetattr(&slave)?;
+        attributes.output_flags.remove(OutputFlags::OPOST);
+        tcsetattr(&slave, SetArg::TCSANOW, &attributes)?;
+    }
     Ok((master, slave))
 }
 

@@ -7,7 +7,9 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
+use nix::unistd::{SysconfVar, sysconf};
 use serde::{Deserialize, Serialize};
 
 use crate::netlink::MacAddress;
@@ -179,11 +181,16 @@ pub(super) fn processes() -> Found<BTreeMap<String, u32>> {
     Ok(found)
 }
 
-/// The last lines of a log; none when there is no such file.
+/// The last lines that this host wrote to a log; none when there is no such file.
 pub(super) fn last_lines(path: &str) -> Found<Vec<String>> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = fs::File::open(path)?;
-        let length = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        // A lab host starts with what the machine's own programs have logged.
+        if came_up().is_some_and(|start| metadata.modified().is_ok_and(|then| then < start)) {
+            return Ok(Vec::new());
+        }
+        let length = metadata.len();
         file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
@@ -199,6 +206,18 @@ pub(super) fn last_lines(path: &str) -> Found<Vec<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(format!("failed to read `{path}`: {error}")),
     }
+}
+
+/// When this host's first process was started.
+fn came_up() -> Option<SystemTime> {
+    let stat = fs::read_to_string("/proc/1/stat").ok()?;
+    // The 22nd field; the second is a name in parentheses, which may hold anything.
+    let ticks: f64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok()??;
+    let age = Duration::try_from_secs_f64(uptime - ticks / per_second as f64).ok()?;
+    SystemTime::now().checked_sub(age)
 }
 
 #[cfg(test)]
@@ -257,5 +276,8 @@ garbage
         let lines = last_lines(file.path().to_str().expect("plain")).expect("it is there");
         assert_eq!((lines.len(), lines[0].as_str()), (20, "line 4980"));
         assert_eq!(last_lines("/no/such/log"), Ok(Vec::new()));
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        file.as_file().set_modified(long_ago).expect("it is ours");
+        assert_eq!(last_lines(file.path().to_str().expect("plain")), Ok(Vec::new()));
     }
 }

@@ -1,0 +1,97 @@
+//! A network namespace of its own for one case, and the programs that run in it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::support::{said, told};
+
+/// A network namespace, gone at the end.
+pub(crate) struct Namespace {
+    name: String,
+    folder: tempfile::TempDir,
+}
+
+impl Namespace {
+    /// A new one with its loopback up, on which 10.9.0.0/16 and fd09::/16 are to be reached.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let namespace = Self { name: format!("lvsmith-{name}"), folder: tempfile::tempdir()? };
+        said(Command::new("ip").args(["netns", "add", &namespace.name]))?;
+        namespace.shell(
+            "ip link set lo up && ip route add 10.9.0.0/16 dev lo && ip route add fd09::/16 dev lo",
+        )?;
+        Ok(namespace)
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]).args(arguments);
+        command.env("NO_COLOR", "1");
+        command
+    }
+
+    /// What a script in it says; it must succeed.
+    pub(crate) fn shell(&self, script: &str) -> Result<String> {
+        said(&mut self.command("sh", &["-c", script]))
+    }
+
+    /// Runs `apply` or `plan` with these tasks.
+    pub(crate) fn lvsmith(&self, verb: &str, tasks: &str) -> Result<Output> {
+        let playbook = self.playbook(tasks)?;
+        let arguments = [verb, playbook.as_str()];
+        let output = self.command(env!("CARGO_BIN_EXE_lvsmith"), &arguments).output();
+        output.context("the program starts")
+    }
+
+    /// The same as a user who may do nothing special.
+    pub(crate) fn without_capabilities(&self, verb: &str, tasks: &str) -> Result<Output> {
+        let playbook = self.playbook(tasks)?;
+        let program = env!("CARGO_BIN_EXE_lvsmith");
+        let arguments = ["--bounding-set=-all", "--inh-caps=-all", program, verb, &playbook];
+        self.command("setpriv", &arguments).output().context("setpriv starts")
+    }
+
+    /// The path of a playbook with these tasks.
+    fn playbook(&self, tasks: &str) -> Result<String> {
+        let path = self.folder.path().join("site.yml");
+        write(&path, tasks)?;
+        Ok(path.display().to_string())
+    }
+
+    /// Makes it so; says what was said.
+    pub(crate) fn applied(&self, tasks: &str) -> Result<String> {
+        let output = self.lvsmith("apply", tasks)?;
+        ensure!(output.status.success(), "{tasks}\n{}", told(&output));
+        Ok(told(&output))
+    }
+
+    /// Nothing of it would change anything.
+    pub(crate) fn is_so_already(&self, tasks: &str) -> Result<()> {
+        let plan = told(&self.lvsmith("plan", tasks)?);
+        ensure!(plan.starts_with("exit Some(0)"), "{plan}");
+        ensure!(plan.contains(" changed=0 "), "there is something to change\n{plan}");
+        Ok(())
+    }
+
+    /// The table as the real ipvsadm saves it: its lines, without their order.
+    pub(crate) fn table(&self) -> Result<Vec<String>> {
+        let mut lines: Vec<String> =
+            self.shell("ipvsadm -Sn")?.lines().map(|line| line.trim_end().to_owned()).collect();
+        lines.sort();
+        Ok(lines)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // In a VM it would go anyway; on a machine its name would stay.
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+/// Writes a playbook that has these tasks for this very host.
+pub(crate) fn write(path: &Path, tasks: &str) -> Result<()> {
+    let text = format!("- hosts: localhost\n  gather_facts: false\n  tasks:\n{tasks}");
+    std::fs::write(path, text).with_context(|| format!("{} is written", path.display()))
+}
