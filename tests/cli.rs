@@ -9,6 +9,9 @@ use std::process::{Command, Output};
 use insta::{assert_snapshot, with_settings};
 use tempfile::TempDir;
 
+#[path = "cli/lab_files.rs"]
+mod lab_files;
+
 /// A folder with a playbook in it.
 fn site(playbook: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");

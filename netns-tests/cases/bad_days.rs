@@ -33,14 +33,19 @@ const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
 
 const ROUNDS: u32 = 15;
 
+const ENOUGH: Duration = Duration::from_secs(8);
+
 const SOON: Duration = Duration::from_secs(10);
 
-/// The same moments in every run, spread over a span.
+/// Moments all over a span, the same in every run: each falls into the widest gap that those
+/// before it left. They end early where it takes long to see that nothing is left: a killed
+/// program's agents are gone only when process 1 reaps them, which some do every other second.
 fn moments(span: Duration) -> impl Iterator<Item = Duration> {
-    // A linear congruential generator; its constants are those of Numerical Recipes.
-    let next = |seed: &u32| Some(seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    let seeds = std::iter::successors(Some(89), next).skip(1);
-    seeds.take(ROUNDS as usize).map(move |seed| span.mul_f64(f64::from(seed) / f64::from(u32::MAX)))
+    const GOLDEN: f64 = 0.618_034;
+    let end = Instant::now() + ENOUGH;
+    (1..=ROUNDS)
+        .take_while(move |_| Instant::now() < end)
+        .map(move |round| span.mul_f64((f64::from(round) * GOLDEN).fract()))
 }
 
 fn a_trial_killed_at_any_moment() -> Result<()> {

@@ -33,6 +33,10 @@ pub(super) fn run(test: Test) -> ExitCode {
         (Ok(trial), Ok(options)) => (trial, options),
         (Err(mistakes), _) | (_, Err(mistakes)) => return complain_at(&mistakes).into(),
     };
+    // Not only after a VM was booted.
+    if let Err(mistakes) = trial.check(&options) {
+        return complain_at(&mistakes).into();
+    }
     match test.place.choose(trial.topology.requires_ipvs()) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {

@@ -101,7 +101,11 @@ fn ipvs() -> Vec<Requirement> {
 impl Topology {
     /// Reads a lab file, or the one in a folder.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
-        let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
+        let file = match path {
+            here if here == Path::new(".") => PathBuf::from(FILE),
+            folder if folder.is_dir() => folder.join(FILE),
+            file => file.to_owned(),
+        };
         if !file.exists() {
             return Err(Diagnostic::new(format!("there is no `{}`", file.display()))
                 .hint(format!("a lab is a folder with a `{FILE}`, or the path of such a file"))
@@ -109,7 +113,20 @@ impl Topology {
         }
         // An absolute folder: a lab that is up is found from anywhere.
         let folder = file.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned));
-        Self::decode(&Node::read_file(&file)?, folder.unwrap_or_default())
+        let folder = folder.unwrap_or_default();
+        let node = Node::read_file(&file)?;
+        let mut mistakes = Diagnostics::default();
+        let topology = Self::decode(&node, folder.clone());
+        let topology = topology.map_err(|found| mistakes.0.extend(found.0)).ok();
+        // Whoever writes a lab wants to know of all that is wrong with the file at once.
+        find_playbook(&node, &folder, &mut mistakes);
+        if let Err(found) = read_checks(&node) {
+            mistakes.0.extend(found.0);
+        }
+        match topology {
+            Some(topology) => mistakes.finish(topology),
+            None => Err(mistakes),
+        }
     }
 
     /// Decodes and checks what was read from a lab file in that folder.
@@ -154,6 +171,32 @@ fn named_after(folder: &Path, node: &Node) -> Result<LabName, Diagnostic> {
         Diagnostic::new("`name` is missing, and the folder's name cannot stand in for it")
             .at(&node.span)
     })
+}
+
+/// The file that `playbook` names must be there.
+fn find_playbook(node: &Node, folder: &Path, mistakes: &mut Diagnostics) {
+    let Some(named) = node.get("playbook") else { return };
+    let Some(name) = named.as_str().filter(|name| !folder.join(name).is_file()) else { return };
+    let others: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|file| file.ends_with(".yml") && file != FILE)
+        .collect();
+    mistakes.push(
+        Diagnostic::new(format!("there is no playbook `{name}`"))
+            .at(&named.span)
+            .hint(format!("it is looked for in `{}`", folder.display()))
+            .did_you_mean(name, others.iter().map(String::as_str)),
+    );
+}
+
+/// The checks must be such, and name hosts that are there.
+fn read_checks(node: &Node) -> Result<(), Diagnostics> {
+    let list = |key| node.get(key).and_then(|node| node.sequence().ok()).unwrap_or_default();
+    let hosts = node.get("hosts").and_then(|hosts| hosts.mapping().ok()).unwrap_or_default();
+    super::check::read(list("checks"), hosts.iter().map(|(name, _)| name.text.as_str())).map(drop)
 }
 
 fn check_networks(file: &File, node: &Node, mistakes: &mut Diagnostics) {

@@ -109,17 +109,23 @@ impl Trial {
         }
     }
 
-    /// Runs it. A mistake that only shows now (a play whose hosts the lab does not have) is
-    /// an error; everything else is in the report.
+    /// Finds what is wrong with the playbook in this lab, as far as no running host is needed.
+    pub fn check(&self, options: &Options) -> Result<(), Diagnostics> {
+        match &self.playbook {
+            Some(playbook) => engine::check(playbook, &self.inventory, options),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs it. A play for hosts that the lab does not have is an error; everything else is
+    /// in the report.
     pub fn run(
         &self,
         options: &Options,
         audience: &mut dyn Audience,
     ) -> Result<Report, Diagnostics> {
         let start = Instant::now();
-        if let Some(playbook) = &self.playbook {
-            engine::check(playbook, &self.inventory, options)?;
-        }
+        self.check(options)?;
         let uname = nix::sys::utsname::uname();
         let mut report = Report {
             lab: self.topology.name.to_string(),

@@ -67,6 +67,15 @@ fn mismatch(found: &Unexpected<'_>, expected: &dyn de::Expected) -> Diagnostic {
     Diagnostic::new(format!("expected {expected}, found {}", words(found)))
 }
 
+/// The standard library's parsers say "invalid IPv4 address syntax", and not of what.
+fn naming(mut error: Diagnostic, text: &str) -> Diagnostic {
+    let what = error.message.strip_prefix("invalid ").and_then(|m| m.strip_suffix(" syntax"));
+    if let Some(what) = what {
+        error.message = format!("`{text}` is no {what}");
+    }
+    error
+}
+
 fn words(found: &Unexpected<'_>) -> String {
     match found {
         Unexpected::Unit | Unexpected::Option => "nothing".into(),
@@ -125,7 +134,7 @@ impl<'de> Node {
                 (_, Some(value), _) => visitor.visit_i64(value),
                 (.., value) => visitor.visit_f64(value.unwrap_or(f64::NAN)),
             },
-            Kind::String(text) => visitor.visit_str(text),
+            Kind::String(text) => visitor.visit_str(text).map_err(|error| naming(error, text)),
             Kind::Sequence(items) => visitor.visit_seq(Items(items.iter())),
             Kind::Mapping(entries) => {
                 visitor.visit_map(Entries { entries: entries.iter(), value: None })
