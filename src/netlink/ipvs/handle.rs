@@ -124,6 +124,11 @@ impl Handle {
     /// Does one request.
     pub fn apply(&mut self, request: &Request) -> Result<(), Error> {
         check(request)?;
+        self.send(request)
+    }
+
+    /// Does one request that may not make sense: the kernel is to judge.
+    pub(crate) fn send(&mut self, request: &Request) -> Result<(), Error> {
         let body = request.encode();
         let raw = socket::Request { kind: self.family, body: &body };
         self.socket.change(raw).map_err(|error| Error::changing(request, error))
@@ -133,6 +138,11 @@ impl Handle {
     /// others are done: a batch is not atomic. Nothing is sent when one of them is refused here.
     pub fn apply_all(&mut self, requests: &[Request]) -> Result<Vec<Failure>, Error> {
         requests.iter().try_for_each(check)?;
+        self.send_all(requests)
+    }
+
+    /// Does many requests that may not make sense: the kernel is to judge.
+    pub(crate) fn send_all(&mut self, requests: &[Request]) -> Result<Vec<Failure>, Error> {
         let bodies: Vec<Vec<u8>> = requests.iter().map(Request::encode).collect();
         let raw: Vec<socket::Request<'_>> =
             bodies.iter().map(|body| socket::Request { kind: self.family, body }).collect();
