@@ -104,6 +104,9 @@ impl Table {
     }
 }
 
+/// The reference.
+pub(super) const REAL: &str = "/usr/sbin/ipvsadm";
+
 /// Names of all lengths; the longest do not fit their columns.
 const HOSTS: &str = "\
 127.0.0.1 localhost
@@ -148,10 +151,18 @@ impl fmt::Display for Pair {
 impl Twins {
     pub(super) fn new(name: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lvsmith"), folder.path().join("ipvsadm"))?;
+        for name in ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"] {
+            let link = folder.path().join(name);
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lvsmith"), link)?;
+        }
         std::fs::write(folder.path().join("hosts"), HOSTS)?;
         let [real, ours] = ["real", "ours"].map(|side| Namespace::new(&format!("{name}-{side}")));
         Ok(Self { real: real?, ours: ours?, folder })
+    }
+
+    /// The real one's namespace.
+    pub(super) fn real(&self) -> &Namespace {
+        &self.real
     }
 
     /// Our program, under the other's name.
@@ -197,7 +208,7 @@ impl Twins {
         self.enter(&self.real)?;
         let mut ipvs = Handle::open()?;
         let run = |line: &Line| {
-            let said = said_by("/usr/sbin/ipvsadm".into(), line)?;
+            let said = said_by(REAL.into(), line)?;
             let link = self.link();
             let ours = line.only_reads().then(|| said_by(link, line));
             Ok((said, Table::read(&mut ipvs)?, ours.transpose()?))
