@@ -28,7 +28,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// How many lines are made by chance.
-const BY_CHANCE: usize = 400;
+const BY_CHANCE: usize = 300;
 
 fn by_hand() -> Result<()> {
     let twins = Twins::new("hand")?;
@@ -40,7 +40,7 @@ fn by_hand() -> Result<()> {
 }
 
 fn by_chance() -> Result<()> {
-    let twins = Twins::new("chance")?;
+    let twins = Twins::in_process("chance")?;
     let mut chance = Chance::new(20_191_224);
     let lines: Vec<Line> = (0..BY_CHANCE).map(|_| generator::line(&mut chance)).collect();
     all_agree(&twins.run(&lines)?)
