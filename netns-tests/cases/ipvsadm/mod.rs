@@ -32,8 +32,8 @@ const BY_CHANCE: usize = 300;
 
 fn by_hand() -> Result<()> {
     let twins = Twins::new("hand")?;
-    for session in lines::SESSIONS {
-        let lines: Vec<Line> = ["-C"].iter().chain(*session).map(|line| Line::new(*line)).collect();
+    for session in lines::sessions() {
+        let lines: Vec<Line> = ["-C"].into_iter().chain(session).map(Line::new).collect();
         all_agree(&twins.run(&lines)?)?;
     }
     Ok(())
