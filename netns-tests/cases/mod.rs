@@ -10,6 +10,7 @@ mod lvs_dr;
 mod modules;
 mod playbook;
 mod readme;
+mod ssh;
 mod vm;
 
 /// Every case.
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Case> {
         modules::CASES,
         playbook::CASES,
         readme::CASES,
+        ssh::CASES,
         vm::CASES,
     ]
     .into_iter()
