@@ -3,6 +3,7 @@
 use crate::Case;
 
 mod bad_days;
+mod boot;
 mod broken;
 mod ipvs;
 mod lab;
@@ -17,6 +18,7 @@ mod vm;
 pub(crate) fn all() -> Vec<Case> {
     [
         bad_days::CASES,
+        boot::CASES,
         broken::CASES,
         ipvs::CASES,
         lab::CASES,

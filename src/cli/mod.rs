@@ -13,6 +13,7 @@ mod agent;
 mod apply;
 mod connector;
 mod exit;
+mod ipvsadm;
 mod lab;
 mod place;
 mod trial;
@@ -44,6 +45,7 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
     Lab(lab::Lab),
+    Ipvsadm(ipvsadm::Ipvsadm),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
@@ -57,6 +59,9 @@ enum Command {
 pub fn run() -> ExitCode {
     // In a guest this program is process 1, and has no command line.
     crate::vm::init();
+    if let Some(code) = ipvsadm::called() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -71,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),
+        Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
     }
 }
