@@ -6,6 +6,7 @@ mod bad_days;
 mod boot;
 mod broken;
 mod ipvs;
+mod ipvsadm;
 mod lab;
 mod lvs_dr;
 mod modules;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Case> {
         boot::CASES,
         broken::CASES,
         ipvs::CASES,
+        ipvsadm::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,
