@@ -212,7 +212,8 @@ pub struct SchedulerFlags {
 
 impl SchedulerFlags {
     /// The names of those that are set: with `sh` and `mh` the first two have names.
-    fn names(self, scheduler: &Scheduler) -> Vec<&'static str> {
+    #[must_use]
+    pub fn names(self, scheduler: &Scheduler) -> Vec<&'static str> {
         let [first, second] = match scheduler.as_str() {
             "sh" => ["sh-fallback", "sh-port"],
             "mh" => ["mh-fallback", "mh-port"],
