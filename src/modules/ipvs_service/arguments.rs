@@ -25,104 +25,104 @@ use crate::netlink::ipvs::{
 pub struct Arguments {
     /// What the service is called; for people only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// The VIP.
     #[serde(default, alias = "address", skip_serializing_if = "Option::is_none")]
-    vip: Option<HostAddress>,
+    pub(super) vip: Option<HostAddress>,
     /// The port; 0 is every port, and needs `persistent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// `tcp`, which is the default, `udp` or `sctp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    protocol: Option<Transport>,
+    pub(super) protocol: Option<Transport>,
     /// Instead of VIP and port: the mark that a firewall gives to the packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    fwmark: Option<NonZeroU32>,
+    pub(super) fwmark: Option<NonZeroU32>,
     /// The family of the marked packets; `ipv4` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    family: Option<MarkedFamily>,
+    pub(super) family: Option<MarkedFamily>,
     /// What chooses among the destinations; `wlc` by default.
     #[serde(default)]
-    scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     /// Switches of the scheduler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    scheduler_flags: Vec<SchedulerFlag>,
+    pub(super) scheduler_flags: Vec<SchedulerFlag>,
     /// For how many seconds a client stays with its real server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    persistent: Option<NonZeroU32>,
+    pub(super) persistent: Option<NonZeroU32>,
     /// Which clients are one client: `255.255.255.0` or `24`, with IPv6 `64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    netmask: Option<Mask>,
+    pub(super) netmask: Option<Mask>,
     /// Whether every UDP packet is scheduled by itself.
-    #[serde(default)]
-    one_packet: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) one_packet: bool,
     /// What tells clients apart by more than their address: `sip`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    persistence_engine: Option<Engine>,
+    pub(super) persistence_engine: Option<Engine>,
     /// How packets reach the destinations that do not say it themselves; `direct` by default.
     #[serde(default)]
-    forward: Method,
+    pub(super) forward: Method,
     /// The packet around the packet, for those that do not say it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tunnel: Option<TunnelArguments>,
+    pub(super) tunnel: Option<TunnelArguments>,
     /// The real servers; all of them, and no others. Not given: left as they are.
     #[serde(default, alias = "real_servers", skip_serializing_if = "Option::is_none")]
-    destinations: Option<Destinations>,
+    pub(super) destinations: Option<Destinations>,
     /// Whether the service is there.
-    #[serde(default)]
-    state: Presence,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) state: Presence,
 }
 
 /// At least one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<DestinationArguments>", into = "Vec<DestinationArguments>")]
-struct Destinations(Vec<DestinationArguments>);
+pub(super) struct Destinations(pub(super) Vec<DestinationArguments>);
 
 /// One real server; its address alone will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
-struct DestinationArguments {
+pub(super) struct DestinationArguments {
     /// The RIP.
     #[serde(alias = "rip")]
-    address: HostAddress,
+    pub(super) address: HostAddress,
     /// The port there; the service's by default, and always but for `nat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// Its share; 0 takes no new connections. Not given: as it is, or 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    weight: Option<u32>,
+    pub(super) weight: Option<u32>,
     /// How packets reach it; the service's `forward` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    forward: Option<Method>,
+    pub(super) forward: Option<Method>,
     /// The packet around the packet; the service's `tunnel` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tunnel: Option<TunnelArguments>,
+    pub(super) tunnel: Option<TunnelArguments>,
     /// With this many active connections it gets no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    upper_threshold: Option<NonZeroU32>,
+    pub(super) upper_threshold: Option<NonZeroU32>,
     /// Below this many it gets new ones again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lower_threshold: Option<NonZeroU32>,
+    pub(super) lower_threshold: Option<NonZeroU32>,
 }
 
 /// The packet around the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TunnelArguments {
+pub(super) struct TunnelArguments {
     /// `ipip`, which is the default, `gue` or `gre`.
     #[serde(default, rename = "type")]
-    kind: TunnelKind,
+    pub(super) kind: TunnelKind,
     /// The UDP port that the real server takes `gue` at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<NonZeroU16>,
+    pub(super) port: Option<NonZeroU16>,
     /// What `gue` and `gre` sum: `none`, `outer`, or, only `gue`, `remote`.
-    #[serde(default)]
-    checksum: SumWord,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) checksum: SumWord,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum TunnelKind {
+pub(super) enum TunnelKind {
     #[default]
     Ipip,
     Gue,
@@ -131,11 +131,16 @@ enum TunnelKind {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum SumWord {
+pub(super) enum SumWord {
     #[default]
     None,
     Outer,
     Remote,
+}
+
+/// What is as it would be anyway need not be said.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A text is an address, with a port or without; everything else is a mapping.

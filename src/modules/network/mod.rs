@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::diagnostic::Diagnostic;
 use crate::netlink::ipvs::{self, Refused, check_host};
 use crate::netlink::route;
 
@@ -64,6 +65,12 @@ impl Remark {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Says of what it is remarked.
+    #[must_use]
+    pub fn of(self, what: &impl fmt::Display) -> Self {
+        Self { message: format!("`{what}`: {}", self.message), ..self }
+    }
+
     /// Hints at the candidate that was probably meant, or else lists them.
     #[must_use]
     pub fn did_you_mean(self, name: &str, candidates: &[&str]) -> Self {
@@ -90,6 +97,16 @@ impl From<Refused> for Remark {
     }
 }
 
+impl From<Remark> for Diagnostic {
+    fn from(remark: Remark) -> Self {
+        let diagnostic = Self::new(remark.message);
+        match remark.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
+        }
+    }
+}
+
 impl From<ipvs::Error> for Error {
     fn from(error: ipvs::Error) -> Self {
         let hint = error.hint().map(String::from);
@@ -112,7 +129,7 @@ pub(super) mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::diagnostic::{Diagnostic, Source};
+    use crate::diagnostic::Source;
 
     /// Decodes a task's arguments as the controller does.
     pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Diagnostic> {
