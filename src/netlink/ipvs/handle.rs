@@ -26,6 +26,8 @@ pub struct Handle {
 pub struct Failure {
     /// Its place among them.
     pub index: usize,
+    /// What was asked.
+    pub request: Request,
     /// Why.
     pub error: Error,
 }
@@ -131,9 +133,10 @@ impl Handle {
 
     /// Does many requests, much faster than one by one, and tells which of them failed. The
     /// others are done: a batch is not atomic. Nothing is sent when one of them is refused here.
-    pub fn apply_all(&mut self, requests: &[Request]) -> Result<Vec<Failure>, Error> {
-        requests.iter().try_for_each(check)?;
-        let bodies: Vec<Vec<u8>> = requests.iter().map(Request::encode).collect();
+    pub fn apply_all<R: AsRef<Request>>(&mut self, requests: &[R]) -> Result<Vec<Failure>, Error> {
+        requests.iter().try_for_each(|request| check(request.as_ref()))?;
+        let bodies: Vec<Vec<u8>> =
+            requests.iter().map(|request| request.as_ref().encode()).collect();
         let raw: Vec<socket::Request<'_>> =
             bodies.iter().map(|body| socket::Request { kind: self.family, body }).collect();
         let refused = self.socket.change_all(&raw).map_err(|source| Error::Socket {
@@ -141,8 +144,9 @@ impl Handle {
             source,
         })?;
         let failure = |(index, errno): (usize, Errno)| {
-            let error = Error::answered(requests.get(index)?, errno);
-            Some(Failure { index, error })
+            let request = requests.get(index)?.as_ref();
+            let error = Error::answered(request, errno);
+            Some(Failure { index, request: request.clone(), error })
         };
         Ok(refused.into_iter().filter_map(failure).collect())
     }

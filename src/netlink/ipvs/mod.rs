@@ -30,6 +30,7 @@ mod message;
 mod refused;
 mod service;
 mod stats;
+mod table;
 
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};
@@ -43,3 +44,4 @@ pub use service::{
     ServiceKey, ServiceState,
 };
 pub use stats::{Stats, Unknown};
+pub use table::{Before, Change, Converged, Plan, Policy, Table, VirtualService};
