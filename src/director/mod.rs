@@ -1,17 +1,27 @@
-//! A director as `lvsmith ipvs` shows it: its table as a tree, its counters, its rates.
+//! A director's IPVS as a whole: shown, written to a file, compared, made what a file says.
 //!
-//! Everything here is pure: what was read of the kernel goes in, text or serializable
-//! values come out. Reading and changing the kernel is [`crate::netlink::ipvs`]'s.
+//! [`view`] and what draws it ([`listing`], [`statistics`]) are about what is observed, with
+//! counters and rates; [`Setup`] is what can be declared, [`Document`] a setup as YAML,
+//! [`difference`] what lies between two of them. All of that is pure: only [`Setup::read`] and
+//! [`Setup::make`] talk to the kernel, through [`crate::netlink::ipvs`].
 
+mod change;
+mod difference;
+mod document;
 mod grid;
 mod listing;
 mod quantity;
 mod rates;
+mod setup;
 mod statistics;
 mod view;
 
+pub use change::{Ending, Made, Way};
+pub use difference::difference;
+pub use document::Document;
 pub use listing::listing;
 pub use rates::Rates;
+pub use setup::{Setup, Step, daemon_in_words};
 pub use statistics::{Precision, statistics};
 pub use view::{Counters, DestinationView, ServiceView, State, view};
 

@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use super::Observed;
+use super::{Observed, Setup};
 use crate::netlink::ipvs::{
-    Destination, DestinationState, Family, Forward, Netmask, Persistence, Protocol, Scheduler,
-    SchedulerFlags, Service, ServiceKey, ServiceState, Stats, Tunnel,
+    Daemon, DaemonKey, DaemonRole, Destination, DestinationState, Family, Forward, Netmask,
+    Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, ServiceState, Stats,
+    Table, Timeouts, Tunnel, VirtualService,
 };
 
 fn stats(factor: u64) -> Stats {
@@ -85,4 +86,29 @@ pub(super) fn table() -> Observed {
             )],
         ),
     ]
+}
+
+/// A sync daemon with all that the kernel tells of one.
+pub(super) fn daemon(role: DaemonRole) -> Daemon {
+    Daemon {
+        key: DaemonKey { role, sync_id: 7 },
+        interface: "eth0".parse().unwrap(),
+        max_length: Some(1472),
+        group: Some([224, 0, 0, 81].into()),
+        port: Some(8848),
+        ttl: Some(1),
+    }
+}
+
+/// The same table as a setup, with the kernel's timeouts and a daemon.
+pub(super) fn setup() -> Setup {
+    let services = table().into_iter().map(|(service, destinations)| VirtualService {
+        service: service.service,
+        destinations: destinations.into_iter().map(|state| state.destination).collect(),
+    });
+    Setup {
+        table: Table::new(services.collect()).unwrap(),
+        timeouts: Some(Timeouts { tcp: Some(900), tcp_fin: Some(120), udp: Some(300) }),
+        daemons: Some(vec![daemon(DaemonRole::Master)]),
+    }
 }
