@@ -2,19 +2,18 @@
 //!
 //! ```yaml
 //! services:
-//!   - vip: 192.168.0.89        # as the arguments of `ipvs_service`
-//!     port: 80
+//!   - service: tcp://192.168.0.89:80
 //!     scheduler: wrr
-//!     destinations: [192.168.0.93, {address: 192.168.0.94, weight: 2}]
+//!     destinations:
+//!       - {address: 192.168.0.93, forward: direct, weight: 2}
 //! timeouts: {tcp: 900, tcp_fin: 120, udp: 300}
 //! daemons:
 //!   - {role: master, interface: eth0, sync_id: 7}
 //! ```
 //!
-//! The file is the whole table: a service in it has the destinations that it lists and no
-//! others. `timeouts` and `daemons` that it does not have are left as they are.
+//! A service in it has the destinations that it lists and no others. `timeouts` and `daemons` that it does not have are left as they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::sync::Arc;
@@ -23,11 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Setup;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
-use crate::modules::Presence;
-use crate::modules::ipvs_service::IpvsService;
 use crate::netlink::InterfaceName;
 use crate::netlink::ipvs::{
-    Daemon, DaemonKey, DaemonRole, Destination, ServiceKey, Table, Timeouts, VirtualService,
+    Daemon, DaemonKey, DaemonRole, DestinationKey, ServiceKey, Table, Timeouts, VirtualService,
 };
 use crate::yaml::{self, Node};
 
@@ -37,7 +34,7 @@ const KEYS: [&str; 3] = ["services", "timeouts", "daemons"];
 /// A file's content.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Document {
-    services: Vec<IpvsService>,
+    services: Vec<VirtualService>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeouts: Option<WrittenTimeouts>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,63 +97,56 @@ impl Document {
         mistakes.finish(Self { services, timeouts, daemons })
     }
 
-    /// The document of a setup; what no declaration can say is an error.
-    pub fn describing(setup: &Setup) -> Result<Self, Diagnostic> {
-        let mut sorted: Vec<&VirtualService> = setup.table.services().iter().collect();
-        sorted.sort_by_key(|one| one.service.key);
-        let services = sorted.into_iter().map(|one| {
-            let mut destinations = one.destinations.clone();
-            destinations.sort_by_key(|destination| destination.key);
-            Ok(IpvsService::describing(&one.service, &destinations)?)
-        });
-        let daemons = setup.daemons.as_ref().map(|all| all.iter().map(Into::into).collect());
-        Ok(Self {
-            services: services.collect::<Result<_, Diagnostic>>()?,
-            timeouts: setup.timeouts.map(Into::into),
-            daemons,
-        })
-    }
-
-    /// What is declared, given the table that is there: a destination without a weight keeps
-    /// the one it has, or gets 1.
+    /// The setup that it declares.
     #[must_use]
-    pub fn setup(&self, now: &Table) -> Setup {
-        let found = now.by_key();
-        let services = self.services.iter().map(|declared| {
-            let service = declared.service().clone();
-            let there = found.get(&service.key).map(|found| found.destinations.as_slice());
-            let destinations: Vec<Destination> =
-                declared.wanted(there.unwrap_or_default()).unwrap_or_default();
-            VirtualService { service, destinations }
-        });
+    pub fn into_setup(self) -> Setup {
         Setup {
-            // `read` refused repeated services, and the arguments refuse repeated destinations.
-            table: Table::new(services.collect()).unwrap_or_default(),
+            // `read` refused what is there twice.
+            table: Table::new(self.services).unwrap_or_default(),
             timeouts: self.timeouts.map(Into::into),
-            daemons: self.daemons.as_ref().map(|all| all.iter().map(Into::into).collect()),
+            daemons: self.daemons.map(|all| all.iter().map(Into::into).collect()),
         }
     }
 }
 
-fn services(node: &Node, mistakes: &mut Diagnostics) -> Vec<IpvsService> {
+/// The document of a setup, in an order that is always the same.
+impl From<&Setup> for Document {
+    fn from(setup: &Setup) -> Self {
+        let mut services = setup.table.services().to_vec();
+        services.sort_by_key(|one| one.service.key);
+        for service in &mut services {
+            service.destinations.sort_by_key(|destination| destination.key);
+        }
+        Self {
+            services,
+            timeouts: setup.timeouts.map(Into::into),
+            daemons: setup.daemons.as_ref().map(|all| all.iter().map(Into::into).collect()),
+        }
+    }
+}
+
+fn services(node: &Node, mistakes: &mut Diagnostics) -> Vec<VirtualService> {
     let mut seen: HashMap<ServiceKey, &Node> = HashMap::new();
     let mut services = Vec::new();
     for item in mistakes.keep(node.sequence()).unwrap_or_default() {
-        let Some(service) = mistakes.keep(item.decode::<IpvsService>()) else { continue };
-        let key = service.service().key;
+        let Some(service) = mistakes.keep(item.decode::<VirtualService>()) else { continue };
+        let key = service.service.key;
         if let Some(first) = seen.insert(key, item) {
             let mistake = Diagnostic::new(format!("service `{key}` is there twice")).at(&item.span);
             mistakes.push(mistake.hint(format!("the other one is at {}", first.span)));
-        } else if service.state() == Presence::Absent {
-            let mistake = Diagnostic::new("a table has no services that are `absent`");
-            mistakes.push(mistake.at(&item.span).hint(
-                "leave it out: `restore`, and `apply --purge`, remove what is not in the file",
-            ));
-        } else {
-            services.push(service);
         }
+        if let Some(twice) = repeated(&service) {
+            let mistake = Diagnostic::new(format!("destination `{twice}` is there twice"));
+            mistakes.push(mistake.at(&item.get("destinations").unwrap_or(item).span));
+        }
+        services.push(service);
     }
     services
+}
+
+fn repeated(service: &VirtualService) -> Option<DestinationKey> {
+    let mut seen = HashSet::with_capacity(service.destinations.len());
+    service.destinations.iter().map(|one| one.key).find(|key| !seen.insert(*key))
 }
 
 fn daemons(node: &Node, mistakes: &mut Diagnostics) -> Option<Vec<WrittenDaemon>> {
@@ -236,36 +226,25 @@ mod tests {
 
     #[test]
     fn comes_back_from_its_text_whole() {
-        let document = Document::describing(&setup()).unwrap();
-        let text = serde_yaml::to_string(&document).unwrap();
+        let text = serde_yaml::to_string(&Document::from(&setup())).unwrap();
         insta::assert_snapshot!(text);
-        let back = read(&text).unwrap().setup(&Table::default());
+        let back = read(&text).unwrap().into_setup();
         assert_eq!(back.steps(&setup(), true), []);
         assert_eq!(setup().steps(&back, true), []);
         assert_eq!((back.timeouts, back.daemons), (setup().timeouts, setup().daemons));
     }
 
     #[test]
-    fn keeps_weights_that_it_does_not_say_and_no_destination() {
-        let text = "services:\n- vip: 192.168.0.89\n  port: 80\n  scheduler: wrr\n  \
-                    destinations: [{address: 192.168.0.94, forward: nat}]\n\
-                    - {fwmark: 7, scheduler: wlc}\n";
-        let wanted = read(text).unwrap().setup(&setup().table);
-        let [web, mark] = wanted.table.services() else { unreachable!("two are written") };
-        assert_eq!((web.destinations.len(), web.destinations[0].weight), (1, 0));
-        assert!(mark.destinations.is_empty());
-        assert_eq!((wanted.timeouts, wanted.daemons), (None, None));
-    }
-
-    #[test]
     fn shows_every_mistake_at_its_place() {
         let text = "\
 services:
-- {vip: 10.0.0.1, port: 80}
-- {vip: 10.0.0.1, port: 80, scheduler: rr}
-- {vip: 10.0.0.2, port: 80, scheduler: wrrr}
-- {vip: 10.0.0.3, port: 80, state: absent}
-- {vip: 10.0.0.4, port: 80, weight: 1}
+- {service: 10.0.0.1:80, scheduler: wrr}
+- {service: tcp://10.0.0.1:80, scheduler: rr}
+- {service: 10.0.0.2:80, scheduler: a very long name}
+- {service: 10.0.0.3, scheduler: rr}
+- {service: 10.0.0.4:80, scheduler: rr, weight: 1}
+- {service: 10.0.0.5:80, scheduler: rr, destinations: [{address: 10.0.0.6, forward: nat}, {address: 10.0.0.6, forward: nat}]}
+- {service: 10.0.0.6:0, scheduler: rr}
 timeouts: {tcp: 0}
 daemons:
 - {role: mastr, interface: eth0}
@@ -278,6 +257,6 @@ demons: []
         for text in ["", "[]", "services", "services: {}", "- -A"] {
             assert!(read(text).is_err(), "{text}");
         }
-        assert_eq!(read("services: []").unwrap().setup(&Table::default()), Setup::default());
+        assert_eq!(read("services: []").unwrap().into_setup(), Setup::default());
     }
 }

@@ -8,6 +8,7 @@
 mod change;
 mod difference;
 mod document;
+mod drain;
 mod grid;
 mod listing;
 mod quantity;
@@ -19,6 +20,7 @@ mod view;
 pub use change::{Ending, Made, Way};
 pub use difference::difference;
 pub use document::Document;
+pub use drain::{Drain, Drained};
 pub use listing::listing;
 pub use rates::Rates;
 pub use setup::{Setup, Step, daemon_in_words};

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::rates::Earlier;
 use super::{Observed, Rates};
+use crate::netlink::ipvs::written::SchedulerFlag;
 use crate::netlink::ipvs::{
     Destination, DestinationState, Forward, Netmask, ServiceKey, ServiceState, Stats,
 };
@@ -100,7 +101,7 @@ pub struct ServiceView {
     /// The name of its scheduler.
     pub scheduler: String,
     /// The switches of the scheduler that are on.
-    pub scheduler_flags: Vec<&'static str>,
+    pub scheduler_flags: Vec<String>,
     /// For how many seconds a client stays with its real server.
     pub persistent: Option<NonZeroU32>,
     /// Which clients are one client, where each address is not a client of its own.
@@ -191,7 +192,10 @@ fn service_view(
     ServiceView {
         service: key.to_string(),
         scheduler: service.scheduler.to_string(),
-        scheduler_flags: service.scheduler_flags.names(&service.scheduler),
+        scheduler_flags: SchedulerFlag::all_of(service.scheduler_flags, &service.scheduler)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         persistent: service.persistence.map(|persistence| persistence.timeout),
         netmask: service
             .persistence

@@ -1,6 +1,5 @@
 //! `ipvs_service`: a virtual service with its destinations.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -13,7 +12,6 @@ use crate::netlink::ipvs::{
 };
 
 mod arguments;
-mod describe;
 mod words;
 
 pub use arguments::Arguments;
@@ -93,43 +91,25 @@ impl fmt::Display for Change {
 }
 
 impl IpvsService {
-    /// The service that is declared, without its destinations.
-    #[must_use]
-    pub fn service(&self) -> &Service {
-        &self.service
+    fn key(&self) -> ServiceKey {
+        self.service.key
     }
 
-    /// Whether it is to be there.
-    #[must_use]
-    pub fn state(&self) -> Presence {
-        self.state
-    }
-
-    /// The destinations as they are to be, given those there are; `None` when it is not said.
-    pub fn wanted<'a>(
-        &self,
-        found: impl IntoIterator<Item = &'a Destination>,
-    ) -> Option<Vec<Destination>> {
-        let declared = self.destinations.as_ref()?;
-        // Read once: a service may have thousands of them.
-        let weights: HashMap<DestinationKey, u32> =
-            found.into_iter().map(|found| (found.key, found.weight)).collect();
-        let wanted = declared.iter().map(|declared| {
-            let kept = weights.get(&declared.key).copied();
+    /// The destinations as they are to be, given those there are.
+    fn wanted(&self, found: &[DestinationState]) -> Option<Vec<Destination>> {
+        let wanted = self.destinations.as_ref()?.iter().map(|declared| {
+            let kept = found
+                .iter()
+                .find(|state| state.destination.key == declared.key)
+                .map(|state| state.destination.weight);
             let weight = declared.weight.or(kept).unwrap_or(declared.destination.weight);
             Destination { weight, ..declared.destination }
         });
         Some(wanted.collect())
     }
 
-    fn key(&self) -> ServiceKey {
-        self.service.key
-    }
-
     fn destination_changes(&self, found: &[DestinationState]) -> Vec<Change> {
-        let Some(wanted) = self.wanted(found.iter().map(|state| &state.destination)) else {
-            return Vec::new();
-        };
+        let Some(wanted) = self.wanted(found) else { return Vec::new() };
         let key = self.key();
         let (mut added, mut edited) = (Vec::new(), Vec::new());
         for destination in &wanted {
@@ -191,7 +171,7 @@ impl Resource for IpvsService {
         let now: Vec<Destination> =
             observed.destinations.iter().map(|state| state.destination).collect();
         let service = observed.service.as_ref().map(|state| &state.service);
-        let wanted = self.wanted(&now).unwrap_or_else(|| now.clone());
+        let wanted = self.wanted(&observed.destinations).unwrap_or_else(|| now.clone());
         let after = match self.state {
             Presence::Present => listing(Some(&self.service), &wanted),
             Presence::Absent => String::new(),

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Failure, FormatArgs, Outcome};
 use crate::cli::Exit;
 use crate::diagnostic::Diagnostic;
+use crate::director::daemon_in_words;
 use crate::netlink::InterfaceName;
 use crate::netlink::ipvs::{Daemon, DaemonKey, DaemonRole, Handle};
 
@@ -131,40 +132,5 @@ fn drawn(daemons: &[Daemon]) -> String {
     if daemons.is_empty() {
         return "no sync daemon is running\n".into();
     }
-    daemons.iter().map(|daemon| format!("{}\n", line(daemon))).collect()
-}
-
-/// `master on eth0, sync id 7, group 224.0.0.81, port 8848, ttl 1, at most 1472 bytes`.
-fn line(daemon: &Daemon) -> String {
-    let mut words = vec![format!(
-        "{} on {}, sync id {}",
-        daemon.key.role, daemon.interface, daemon.key.sync_id
-    )];
-    words.extend(daemon.group.map(|group| format!("group {group}")));
-    words.extend(daemon.port.map(|port| format!("port {port}")));
-    words.extend(daemon.ttl.map(|ttl| format!("ttl {ttl}")));
-    words.extend(daemon.max_length.map(|bytes| format!("at most {bytes} bytes")));
-    words.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn draws_a_line_for_each_daemon() {
-        let daemon = Daemon {
-            key: DaemonKey { role: DaemonRole::Master, sync_id: 7 },
-            interface: "eth0".parse().unwrap(),
-            max_length: Some(1472),
-            group: Some([224, 0, 0, 81].into()),
-            port: Some(8848),
-            ttl: Some(1),
-        };
-        assert_eq!(
-            drawn(&[daemon]),
-            "master on eth0, sync id 7, group 224.0.0.81, port 8848, ttl 1, at most 1472 bytes\n"
-        );
-        assert_eq!(drawn(&[]), "no sync daemon is running\n");
-    }
+    daemons.iter().map(|daemon| format!("{}\n", daemon_in_words(daemon))).collect()
 }

@@ -10,13 +10,20 @@ use clap::{Args, Subcommand};
 use nix::errno::Errno;
 use serde::Serialize;
 
-use super::{Exit, complain};
-use crate::diagnostic::Diagnostic;
-use crate::netlink::ipvs::{Error, Family, Handle, Protocol, ServiceKey};
+use super::{Exit, complain_at};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::netlink::ipvs::{Error, Handle, Refused, ServiceKey};
 
+mod apply;
 mod daemon;
+mod diff;
+mod drain;
+mod file;
 mod flush;
 mod list;
+mod made;
+mod restore;
+mod save;
 mod stats;
 mod timeouts;
 mod watch;
@@ -37,6 +44,11 @@ enum IpvsCommand {
     Flush(flush::Flush),
     Timeouts(timeouts::TimeoutsArgs),
     Daemon(daemon::DaemonArgs),
+    Save(save::Save),
+    Restore(restore::Restore),
+    Diff(diff::Diff),
+    Apply(apply::Apply),
+    Drain(drain::Drain),
 }
 
 /// How what was found is printed.
@@ -53,45 +65,49 @@ struct FormatArgs {
 /// Why a command failed, and the exit code for that.
 #[derive(Debug)]
 struct Failure {
-    diagnostic: Box<Diagnostic>,
+    mistakes: Diagnostics,
     exit: Exit,
 }
 
 impl Failure {
     /// The kernel, or what somebody else did to its table, stood in the way.
     fn host(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic: Box::new(diagnostic), exit: Exit::HostFailed }
+        Self { mistakes: diagnostic.into(), exit: Exit::HostFailed }
     }
 
     /// What was asked for makes no sense.
-    fn input(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic: Box::new(diagnostic), exit: Exit::BadInput }
+    fn input(mistakes: impl Into<Diagnostics>) -> Self {
+        Self { mistakes: mistakes.into(), exit: Exit::BadInput }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let diagnostic = Diagnostic::new(error.to_string());
-        let (exit, hint) = match &error {
-            Error::NoIpvs => (
-                Exit::Environment,
-                Some(
-                    "load it with `modprobe ip_vs`, or try it in a micro-VM: \
-                     `lvsmith vm run -- lvsmith ipvs list`",
-                ),
-            ),
-            Error::Kernel { errno: Errno::EPERM, .. } => (
-                Exit::Environment,
-                Some("IPVS needs CAP_NET_ADMIN in the initial user namespace: run as root"),
-            ),
-            Error::Refused { .. } => (Exit::BadInput, error.hint()),
-            _ => (Exit::HostFailed, error.hint()),
+        let exit = match &error {
+            Error::NoIpvs | Error::Kernel { errno: Errno::EPERM, .. } => Exit::Environment,
+            Error::Refused { .. } => Exit::BadInput,
+            _ => Exit::HostFailed,
         };
-        let diagnostic = match hint {
-            Some(hint) => diagnostic.hint(hint),
-            None => diagnostic,
-        };
-        Self { diagnostic: Box::new(diagnostic), exit }
+        Self { mistakes: told(&error).into(), exit }
+    }
+}
+
+/// What went wrong, with the remedy that there is for this command.
+fn told(error: &Error) -> Diagnostic {
+    let hint = match error {
+        Error::NoIpvs => Some(
+            "load it with `modprobe ip_vs`, or try it in a micro-VM: \
+             `lvsmith vm run -- lvsmith ipvs list`",
+        ),
+        Error::Kernel { errno: Errno::EPERM, .. } => {
+            Some("IPVS needs CAP_NET_ADMIN in the initial user namespace: run as root")
+        }
+        error => error.hint(),
+    };
+    let diagnostic = Diagnostic::new(error.to_string());
+    match hint {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
     }
 }
 
@@ -106,11 +122,16 @@ pub(super) fn run(ipvs: Ipvs) -> ExitCode {
         IpvsCommand::Flush(flush) => flush.run(),
         IpvsCommand::Timeouts(timeouts) => timeouts.run(),
         IpvsCommand::Daemon(daemon) => daemon.run(),
+        IpvsCommand::Save(save) => save.run(),
+        IpvsCommand::Restore(restore) => restore.run(),
+        IpvsCommand::Diff(diff) => diff.run(),
+        IpvsCommand::Apply(apply) => apply.run(),
+        IpvsCommand::Drain(drain) => drain.run(),
     };
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            complain(&failure.diagnostic);
+            complain_at(&failure.mistakes);
             failure.exit.into()
         }
     }
@@ -155,19 +176,8 @@ impl FormatArgs {
 
 /// A service as it is written in an argument.
 fn service_key(text: &str) -> Result<ServiceKey, String> {
-    let wrong =
-        || "write it as `tcp://192.168.0.89:80`, `[fd00::89]:80` or `fwmark://7`".to_owned();
-    let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
-    let protocol = match scheme {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        "sctp" => Protocol::Sctp,
-        "fwmark" => {
-            let mark = rest.parse().map_err(|_| wrong())?;
-            return Ok(ServiceKey::Fwmark { family: Family::Ipv4, mark });
-        }
-        _ => return Err(wrong()),
-    };
-    let address: std::net::SocketAddr = rest.parse().map_err(|_| wrong())?;
-    Ok(ServiceKey::address(protocol, address.ip(), address.port()))
+    text.parse().map_err(|refused: Refused| match refused.hint {
+        Some(hint) => format!("{}\n  hint: {hint}", refused.message),
+        None => refused.message,
+    })
 }

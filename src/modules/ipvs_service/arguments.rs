@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -11,12 +11,15 @@ use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::Presence;
-use super::super::network::{HostAddress, Remark};
-use super::words::{Engine, MarkedFamily, Mask, Method, Scheduler, SchedulerFlag, Transport};
-use super::{Declared, IpvsService, words};
+use super::super::network::HostAddress;
+use super::words::{Engine, MarkedFamily, Scheduler, Transport};
+use super::{Declared, IpvsService};
+use crate::diagnostic::Remark;
+use crate::netlink::ipvs::written::{
+    Key, Mask, Method, SchedulerFlag, TunnelWords, scheduler_flags,
+};
 use crate::netlink::ipvs::{
-    Checksum, Destination, DestinationKey, Forward, Netmask, Persistence, Protocol, Service,
-    ServiceKey, Tunnel,
+    Destination, DestinationKey, Netmask, Persistence, Protocol, Service, ServiceKey,
 };
 
 /// The arguments of `ipvs_service`.
@@ -25,122 +28,88 @@ use crate::netlink::ipvs::{
 pub struct Arguments {
     /// What the service is called; for people only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
+    name: Option<String>,
+    /// Which one, in one word: `tcp://192.168.0.89:80`, `[fd00::89]:http`, `fwmark://7`.
+    /// Instead of `vip`, `port` and `protocol`, or of `fwmark` and `family`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<Key>,
     /// The VIP.
     #[serde(default, alias = "address", skip_serializing_if = "Option::is_none")]
-    pub(super) vip: Option<HostAddress>,
+    vip: Option<HostAddress>,
     /// The port; 0 is every port, and needs `persistent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) port: Option<u16>,
+    port: Option<u16>,
     /// `tcp`, which is the default, `udp` or `sctp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) protocol: Option<Transport>,
+    protocol: Option<Transport>,
     /// Instead of VIP and port: the mark that a firewall gives to the packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) fwmark: Option<NonZeroU32>,
+    fwmark: Option<NonZeroU32>,
     /// The family of the marked packets; `ipv4` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) family: Option<MarkedFamily>,
+    family: Option<MarkedFamily>,
     /// What chooses among the destinations; `wlc` by default.
     #[serde(default)]
-    pub(super) scheduler: Scheduler,
+    scheduler: Scheduler,
     /// Switches of the scheduler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) scheduler_flags: Vec<SchedulerFlag>,
+    scheduler_flags: Vec<SchedulerFlag>,
     /// For how many seconds a client stays with its real server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) persistent: Option<NonZeroU32>,
+    persistent: Option<NonZeroU32>,
     /// Which clients are one client: `255.255.255.0` or `24`, with IPv6 `64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) netmask: Option<Mask>,
+    netmask: Option<Mask>,
     /// Whether every UDP packet is scheduled by itself.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) one_packet: bool,
+    #[serde(default)]
+    one_packet: bool,
     /// What tells clients apart by more than their address: `sip`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) persistence_engine: Option<Engine>,
+    persistence_engine: Option<Engine>,
     /// How packets reach the destinations that do not say it themselves; `direct` by default.
     #[serde(default)]
-    pub(super) forward: Method,
+    forward: Method,
     /// The packet around the packet, for those that do not say it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tunnel: Option<TunnelArguments>,
+    tunnel: Option<TunnelWords>,
     /// The real servers; all of them, and no others. Not given: left as they are.
     #[serde(default, alias = "real_servers", skip_serializing_if = "Option::is_none")]
-    pub(super) destinations: Option<Destinations>,
+    destinations: Option<Destinations>,
     /// Whether the service is there.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) state: Presence,
+    #[serde(default)]
+    state: Presence,
 }
 
 /// At least one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<DestinationArguments>", into = "Vec<DestinationArguments>")]
-pub(super) struct Destinations(pub(super) Vec<DestinationArguments>);
+struct Destinations(Vec<DestinationArguments>);
 
 /// One real server; its address alone will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
-pub(super) struct DestinationArguments {
+struct DestinationArguments {
     /// The RIP.
     #[serde(alias = "rip")]
-    pub(super) address: HostAddress,
+    address: HostAddress,
     /// The port there; the service's by default, and always but for `nat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) port: Option<u16>,
+    port: Option<u16>,
     /// Its share; 0 takes no new connections. Not given: as it is, or 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) weight: Option<u32>,
+    weight: Option<u32>,
     /// How packets reach it; the service's `forward` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) forward: Option<Method>,
+    forward: Option<Method>,
     /// The packet around the packet; the service's `tunnel` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tunnel: Option<TunnelArguments>,
+    tunnel: Option<TunnelWords>,
     /// With this many active connections it gets no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) upper_threshold: Option<NonZeroU32>,
+    upper_threshold: Option<NonZeroU32>,
     /// Below this many it gets new ones again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) lower_threshold: Option<NonZeroU32>,
-}
-
-/// The packet around the packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TunnelArguments {
-    /// `ipip`, which is the default, `gue` or `gre`.
-    #[serde(default, rename = "type")]
-    pub(super) kind: TunnelKind,
-    /// The UDP port that the real server takes `gue` at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) port: Option<NonZeroU16>,
-    /// What `gue` and `gre` sum: `none`, `outer`, or, only `gue`, `remote`.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) checksum: SumWord,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum TunnelKind {
-    #[default]
-    Ipip,
-    Gue,
-    Gre,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum SumWord {
-    #[default]
-    None,
-    Outer,
-    Remote,
-}
-
-/// What is as it would be anyway need not be said.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+    lower_threshold: Option<NonZeroU32>,
 }
 
 /// A text is an address, with a port or without; everything else is a mapping.
@@ -207,34 +176,21 @@ impl From<Destinations> for Vec<DestinationArguments> {
     }
 }
 
-impl TunnelArguments {
-    fn tunnel(self) -> Result<Tunnel, Remark> {
-        match (self.kind, self.port, self.checksum) {
-            (TunnelKind::Ipip, None, SumWord::None) => Ok(Tunnel::Ipip),
-            (TunnelKind::Ipip, ..) => {
-                Err(Remark::new("an `ipip` tunnel has neither a port nor a checksum")
-                    .hint("say `type: gue` or `type: gre`"))
-            }
-            (TunnelKind::Gue, None, _) => Err(Remark::new("a `gue` tunnel needs a `port`")),
-            (TunnelKind::Gue, Some(port), sum) => {
-                let checksum = match sum {
-                    SumWord::None => Checksum::None,
-                    SumWord::Outer => Checksum::Outer,
-                    SumWord::Remote => Checksum::Remote,
-                };
-                Ok(Tunnel::Gue { port, checksum })
-            }
-            (TunnelKind::Gre, Some(_), _) => Err(Remark::new("a `gre` tunnel has no port")),
-            (TunnelKind::Gre, None, SumWord::Remote) => {
-                Err(Remark::new("a `gre` tunnel has no remote checksum"))
-            }
-            (TunnelKind::Gre, None, sum) => Ok(Tunnel::Gre { checksum: sum == SumWord::Outer }),
-        }
-    }
-}
-
 impl Arguments {
     fn key(&self) -> Result<ServiceKey, Remark> {
+        if let Some(Key(key)) = self.service {
+            let twice = self.vip.is_some()
+                || self.port.is_some()
+                || self.protocol.is_some()
+                || self.fwmark.is_some()
+                || self.family.is_some();
+            if twice {
+                return Err(Remark::new(
+                    "`service` excludes `vip`, `port`, `protocol`, `fwmark` and `family`",
+                ));
+            }
+            return Ok(key);
+        }
         match (self.vip, self.port, self.fwmark) {
             (Some(HostAddress(address)), Some(port), None) => {
                 if self.family.is_some() {
@@ -254,7 +210,7 @@ impl Arguments {
             }
             (_, _, Some(_)) => Err(Remark::new("`fwmark` excludes `vip` and `port`")),
             (None, _, None) => {
-                Err(Remark::new("a service needs a `vip` and a `port`, or a `fwmark`"))
+                Err(Remark::new("a service needs a `service`, a `vip` and a `port`, or a `fwmark`"))
             }
             (Some(_), None, None) => {
                 Err(Remark::new("`port` is missing")
@@ -272,10 +228,11 @@ impl Arguments {
             Some(mask) => mask.of(key.family())?,
             None => Netmask::single(key.family()),
         };
+        let scheduler = self.scheduler.name()?;
         let service = Service {
             key,
-            scheduler: self.scheduler.name()?,
-            scheduler_flags: words::scheduler_flags(&self.scheduler, &self.scheduler_flags)?,
+            scheduler_flags: scheduler_flags(&scheduler, &self.scheduler_flags)?,
+            scheduler,
             persistence: self.persistent.map(|timeout| Persistence { timeout, netmask }),
             one_packet: self.one_packet,
             engine: self.persistence_engine.map(Engine::name).transpose()?,
@@ -301,14 +258,7 @@ impl Arguments {
             }
             _ => None,
         };
-        let forward = match method {
-            Method::Direct => Forward::Direct,
-            Method::Nat => Forward::Nat,
-            Method::Tunnel => {
-                let tunnel = tunnel.map_or(Ok(Tunnel::Ipip), TunnelArguments::tunnel)?;
-                Forward::Tunnel(tunnel)
-            }
-        };
+        let forward = method.with(tunnel)?;
         let port = arguments.port.unwrap_or(key.port());
         let destination = Destination {
             key: DestinationKey { address: arguments.address.0, port },

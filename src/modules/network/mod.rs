@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::diagnostic::Diagnostic;
-use crate::netlink::ipvs::{self, Refused, check_host};
+use crate::diagnostic::Remark;
+use crate::netlink::ipvs::{self, check_host};
 use crate::netlink::route;
 
 /// The address of one host: neither unspecified nor multicast nor broadcast.
@@ -45,68 +45,6 @@ impl fmt::Display for HostAddress {
     }
 }
 
-/// A mistake in an argument, on its way through serde: the YAML room takes message and hint
-/// apart again and shows them at the scalar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
-    message: String,
-    hint: Option<String>,
-}
-
-impl Remark {
-    /// What is wrong.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
-    }
-
-    /// What to do.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-
-    /// Says of what it is remarked.
-    #[must_use]
-    pub fn of(self, what: &impl fmt::Display) -> Self {
-        Self { message: format!("`{what}`: {}", self.message), ..self }
-    }
-
-    /// Hints at the candidate that was probably meant, or else lists them.
-    #[must_use]
-    pub fn did_you_mean(self, name: &str, candidates: &[&str]) -> Self {
-        match crate::diagnostic::nearest(name, candidates.iter().copied()) {
-            Some(near) => self.hint(format!("did you mean `{near}`?")),
-            None => self.hint(format!("known here: {}", candidates.join(", "))),
-        }
-    }
-}
-
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl From<Refused> for Remark {
-    fn from(refused: Refused) -> Self {
-        Self { message: refused.message, hint: refused.hint }
-    }
-}
-
-impl From<Remark> for Diagnostic {
-    fn from(remark: Remark) -> Self {
-        let diagnostic = Self::new(remark.message);
-        match remark.hint {
-            Some(hint) => diagnostic.hint(hint),
-            None => diagnostic,
-        }
-    }
-}
-
 impl From<ipvs::Error> for Error {
     fn from(error: ipvs::Error) -> Self {
         let hint = error.hint().map(String::from);
@@ -129,7 +67,7 @@ pub(super) mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::diagnostic::Source;
+    use crate::diagnostic::{Diagnostic, Source};
 
     /// Decodes a task's arguments as the controller does.
     pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Diagnostic> {

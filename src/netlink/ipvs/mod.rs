@@ -31,6 +31,7 @@ mod refused;
 mod service;
 mod stats;
 mod table;
+pub(crate) mod written;
 
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};
