@@ -5,6 +5,7 @@
 //! [`difference`] what lies between two of them. All of that is pure: only [`Setup::read`] and
 //! [`Setup::make`] talk to the kernel, through [`crate::netlink::ipvs`].
 
+pub mod adopt;
 mod change;
 mod difference;
 mod document;
