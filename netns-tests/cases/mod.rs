@@ -5,6 +5,7 @@ use crate::Case;
 mod bad_days;
 mod broken;
 mod ipvs;
+mod ipvs_command;
 mod lab;
 mod lvs_dr;
 mod modules;
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         broken::CASES,
         ipvs::CASES,
+        ipvs_command::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,

@@ -133,6 +133,9 @@ impl Line {
     }
 
     fn show(&mut self, left: u64, since: Duration) {
+        if left == 0 {
+            return;
+        }
         // Where lines cannot be written over, time alone is no news.
         let seconds = if self.terminal { since.as_secs() } else { 0 };
         if self.shown.replace((left, seconds)) == Some((left, seconds)) {

@@ -14,6 +14,7 @@ use super::{Exit, complain_at};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::netlink::ipvs::{Error, Handle, Refused, ServiceKey};
 
+mod adopt;
 mod apply;
 mod daemon;
 mod diff;
@@ -49,6 +50,7 @@ enum IpvsCommand {
     Diff(diff::Diff),
     Apply(apply::Apply),
     Drain(drain::Drain),
+    Adopt(adopt::Adopt),
 }
 
 /// How what was found is printed.
@@ -127,6 +129,7 @@ pub(super) fn run(ipvs: Ipvs) -> ExitCode {
         IpvsCommand::Diff(diff) => diff.run(),
         IpvsCommand::Apply(apply) => apply.run(),
         IpvsCommand::Drain(drain) => drain.run(),
+        IpvsCommand::Adopt(adopt) => adopt.run(),
     };
     match outcome {
         Ok(exit) => exit.into(),
