@@ -27,6 +27,7 @@ mod destination;
 mod error;
 mod handle;
 mod message;
+mod option;
 mod refused;
 mod service;
 mod stats;
