@@ -6,6 +6,7 @@ mod bad_days;
 mod boot;
 mod broken;
 mod ipvs;
+mod ipvs_command;
 mod ipvsadm;
 mod lab;
 mod lvs_dr;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Case> {
         broken::CASES,
         ipvs::CASES,
         ipvsadm::CASES,
+        ipvs_command::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,
