@@ -10,6 +10,7 @@
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
 //! - [`netlink`]: IPVS over generic netlink; links, addresses and routes over rtnetlink;
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
+//! - [`director`]: an IPVS table as people and programs are shown it;
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - [`report`]: what people and programs are told;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
@@ -20,6 +21,7 @@ pub mod cli;
 #[expect(clippy::disallowed_methods, reason = "agents are started here")]
 pub mod connection;
 pub mod diagnostic;
+pub mod director;
 pub mod engine;
 pub mod inventory;
 pub mod ipvsadm;

@@ -3,28 +3,34 @@
 use crate::Case;
 
 mod bad_days;
+mod boot;
 mod broken;
 mod ipvs;
+mod ipvs_command;
 mod ipvsadm;
 mod lab;
 mod lvs_dr;
 mod modules;
 mod playbook;
 mod readme;
+mod ssh;
 mod vm;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
     [
         bad_days::CASES,
+        boot::CASES,
         broken::CASES,
         ipvs::CASES,
         ipvsadm::CASES,
+        ipvs_command::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,
         playbook::CASES,
         readme::CASES,
+        ssh::CASES,
         vm::CASES,
     ]
     .into_iter()

@@ -80,6 +80,20 @@ impl Request {
         }
     }
 
+    /// The service that it is about, whether itself or one of its destinations.
+    #[must_use]
+    pub fn service_key(&self) -> Option<ServiceKey> {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => Some(service.key),
+            Self::RemoveService(key)
+            | Self::AddDestination(key, _)
+            | Self::EditDestination(key, _)
+            | Self::RemoveDestination(key, _) => Some(*key),
+            Self::Zero(key) => *key,
+            Self::StartDaemon(_) | Self::StopDaemon(_) | Self::SetTimeouts(_) | Self::Flush => None,
+        }
+    }
+
     /// Refuses what the kernel would take although it makes no sense. What removes or resets
     /// is never refused: it must reach what other programs have made.
     pub(super) fn check(&self) -> Result<(), super::Refused> {
@@ -90,6 +104,12 @@ impl Request {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl AsRef<Self> for Request {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

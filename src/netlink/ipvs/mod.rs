@@ -27,9 +27,12 @@ mod destination;
 mod error;
 mod handle;
 mod message;
+mod option;
 mod refused;
 mod service;
 mod stats;
+mod table;
+pub(crate) mod written;
 
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};
@@ -43,3 +46,4 @@ pub use service::{
     ServiceKey, ServiceState,
 };
 pub use stats::{Stats, Unknown};
+pub use table::{Before, Change, Converged, Plan, Policy, Table, VirtualService};
