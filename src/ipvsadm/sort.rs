@@ -6,18 +6,16 @@
 
 use std::net::IpAddr;
 
-use crate::netlink::ipvs::{
-    DestinationKey, DestinationState, Family, Protocol, ServiceKey, ServiceState,
-};
+use crate::netlink::ipvs::{DestinationKey, Family, Protocol, ServiceKey};
 
 /// Sorts services by mark, family, protocol, address and port.
-pub(super) fn services(services: Vec<ServiceState>) -> Vec<ServiceState> {
-    merge_sort(services, &|a, b| compare_services(&a.service.key, &b.service.key))
+pub(super) fn services<T>(services: Vec<T>, key: impl Fn(&T) -> &ServiceKey) -> Vec<T> {
+    merge_sort(services, &|a, b| compare_services(key(a), key(b)))
 }
 
 /// Sorts the destinations of a service by address and port.
-pub(super) fn destinations(destinations: Vec<DestinationState>) -> Vec<DestinationState> {
-    merge_sort(destinations, &|a, b| compare_destinations(&a.destination.key, &b.destination.key))
+pub(super) fn destinations<T>(destinations: Vec<T>, key: impl Fn(&T) -> &DestinationKey) -> Vec<T> {
+    merge_sort(destinations, &|a, b| compare_destinations(key(a), key(b)))
 }
 
 fn compare_services(a: &ServiceKey, b: &ServiceKey) -> i32 {
