@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, setns};
 
 use crate::support::{said, told};
 
@@ -23,6 +24,12 @@ impl Namespace {
             "ip link set lo up && ip route add 10.9.0.0/16 dev lo && ip route add fd09::/16 dev lo",
         )?;
         Ok(namespace)
+    }
+
+    /// Puts the calling thread, and what it starts, into it.
+    pub(crate) fn enter(&self) -> Result<()> {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.name))?;
+        setns(file, CloneFlags::CLONE_NEWNET).context("the namespace is entered")
     }
 
     /// A program in it, not started yet.

@@ -6,6 +6,7 @@ mod bad_days;
 mod broken;
 mod ipvs;
 mod ipvs_command;
+mod ipvsadm;
 mod lab;
 mod lvs_dr;
 mod modules;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Case> {
         broken::CASES,
         ipvs::CASES,
         ipvs_command::CASES,
+        ipvsadm::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,

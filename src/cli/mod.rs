@@ -15,6 +15,7 @@ mod connector;
 mod exit;
 mod generate;
 mod ipvs;
+mod ipvsadm;
 mod lab;
 mod place;
 mod trial;
@@ -48,6 +49,7 @@ enum Command {
     Plan(apply::Apply),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
+    Ipvsadm(ipvsadm::Ipvsadm),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
@@ -63,6 +65,9 @@ enum Command {
 pub fn run() -> ExitCode {
     // In a guest this program is process 1, and has no command line.
     crate::vm::init();
+    if let Some(code) = ipvsadm::called() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -78,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
+        Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
         Command::Completions(shell) => shell.run(Cli::command()).into(),
         Command::Man(man) => man.run(Cli::command()).into(),
