@@ -3,6 +3,7 @@
 use crate::Case;
 
 mod bad_days;
+mod boot;
 mod broken;
 mod ipvs;
 mod ipvs_command;
@@ -12,12 +13,14 @@ mod lvs_dr;
 mod modules;
 mod playbook;
 mod readme;
+mod ssh;
 mod vm;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
     [
         bad_days::CASES,
+        boot::CASES,
         broken::CASES,
         ipvs::CASES,
         ipvs_command::CASES,
@@ -27,6 +30,7 @@ pub(crate) fn all() -> Vec<Case> {
         modules::CASES,
         playbook::CASES,
         readme::CASES,
+        ssh::CASES,
         vm::CASES,
     ]
     .into_iter()

@@ -1,8 +1,8 @@
 //! The command line, rule format and listing of ipvsadm 1.31, over this program's own netlink.
 //!
 //! Same arguments, same output, same messages and exit codes, byte for byte; what differs, and
-//! why, is in `docs/ipvsadm.md`. [`options`] is the table everything goes by, [`command`] makes
-//! a typed command of a line, [`listing`] and [`rules`] write what the kernel says.
+//! why, is in `docs/ipvsadm.md`. `options` is the table everything goes by, `command` makes
+//! a typed command of a line, `listing` and `rules` write what the kernel says.
 
 mod address;
 mod command;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Error, Host, Presence, Resource, TextDiff};
+use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{
     Destination, DestinationKey, DestinationState, Request, Service, ServiceKey, ServiceState,
 };
@@ -164,6 +164,9 @@ impl Resource for IpvsService {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
+        if let Request::AddService(service) | Request::EditService(service) = &change.request {
+            modprobe::load_scheduler(&service.scheduler);
+        }
         Ok(host.ipvs()?.apply(&change.request)?)
     }
 
