@@ -46,4 +46,5 @@ pub use service::{
     ServiceKey, ServiceState,
 };
 pub use stats::{Stats, Unknown};
+pub(crate) use table::raced;
 pub use table::{Before, Change, Converged, Plan, Policy, Table, VirtualService};
