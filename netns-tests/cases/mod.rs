@@ -5,6 +5,9 @@ use crate::Case;
 mod bad_days;
 mod broken;
 mod ipvs;
+mod ipvs_daemon;
+mod ipvs_table;
+mod ipvs_timeouts;
 mod lab;
 mod lvs_dr;
 mod modules;
@@ -18,6 +21,9 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         broken::CASES,
         ipvs::CASES,
+        ipvs_daemon::CASES,
+        ipvs_table::CASES,
+        ipvs_timeouts::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,
