@@ -10,6 +10,7 @@ mod ipvs_table;
 mod ipvs_timeouts;
 mod lab;
 mod lvs_dr;
+mod modprobe;
 mod modules;
 mod playbook;
 mod readme;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs_timeouts::CASES,
         lab::CASES,
         lvs_dr::CASES,
+        modprobe::CASES,
         modules::CASES,
         playbook::CASES,
         readme::CASES,
