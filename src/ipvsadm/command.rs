@@ -59,9 +59,37 @@ pub(super) enum Columns {
     Tunnel,
 }
 
+/// What is wrong with a command line, and which of its words showed it; none when it is what
+/// they say together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Misread {
+    pub(super) mistake: Mistake,
+    pub(super) word: Option<usize>,
+}
+
 /// Reads a command line, without the program's name.
 pub(super) fn read(program: &str, arguments: &[String], names: &Names) -> Result<Command, Mistake> {
+    understand(program, &mut Reader::new(arguments), names)
+}
+
+/// The same, and where it is wrong.
+pub(super) fn read_placed(
+    program: &str,
+    arguments: &[String],
+    names: &Names,
+) -> Result<Command, Misread> {
     let mut reader = Reader::new(arguments);
+    understand(program, &mut reader, names).map_err(|mistake| {
+        let word = match &mistake {
+            Mistake::NoCommand(_) => Some(0),
+            Mistake::Unexpected(other) => arguments.iter().position(|word| word == other),
+            _ => reader.place(),
+        };
+        Misread { mistake, word }
+    })
+}
+
+fn understand(program: &str, reader: &mut Reader<'_>, names: &Names) -> Result<Command, Mistake> {
     let Ok(Some((first, value))) = reader.switch() else {
         return Err(Mistake::NoCommand(program.to_owned()));
     };
@@ -83,7 +111,7 @@ pub(super) fn read(program: &str, arguments: &[String], names: &Names) -> Result
         }
     }
     let others = reader.others();
-    let rest = if verb == Verb::Set { draft.take_timeouts(&others)? } else { &others };
+    let rest = if verb == Verb::Set { draft.take_timeouts(others)? } else { others };
     if let Some(other) = rest.first() {
         return Err(Mistake::Unexpected((*other).to_owned()));
     }

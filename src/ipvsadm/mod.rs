@@ -16,6 +16,7 @@ mod number;
 mod options;
 mod parse;
 mod restore;
+mod rule;
 mod rules;
 mod sort;
 mod usage;
@@ -30,6 +31,7 @@ use names::Names;
 
 use crate::netlink::ipvs::{Handle, Request};
 
+pub(crate) use rule::{RuleReader, WrongRule, rules_of_service};
 pub use wrapper::Called;
 
 /// What the command reads from and writes to.
