@@ -141,3 +141,89 @@ pub(super) fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn misread(line: &str) -> (String, Option<usize>) {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let misread = read_placed("ipvsadm", &words, &Names::default()).expect_err(line);
+        (misread.mistake.to_string(), misread.word)
+    }
+
+    #[test]
+    fn refuses_in_the_words_of_ipvsadm_and_knows_the_word() {
+        let cases = [
+            ("-A -D -t 10.0.0.1:80", "invalid option `-D'", Some(1)),
+            ("-A -t 10.0.0.1:80 -s", "-s: missing argument", Some(3)),
+            ("-L --bogus=1", "--bogus=1: unknown option", Some(1)),
+            ("-A -t x", "illegal virtual server address[:port] specified", Some(2)),
+            ("-L -n -n", "multiple 'numeric' options specified", Some(2)),
+            ("-A -6 -f 1", "-6 used before -f\n", Some(1)),
+            ("-A -f 0", "invalid fwmark value `0' specified", Some(2)),
+            ("-L foo", "unexpected argument foo", Some(1)),
+            ("--set 1 2", "--set option requires 3 timeout values", None),
+            ("--start-daemon x", "illegal start-daemon parameter specified", Some(1)),
+            (
+                "-A -s rr",
+                "You need to supply the 'service-address' option for the 'add-service' command",
+                None,
+            ),
+            ("-C -n", "Illegal 'numeric' option with the 'flush' command", None),
+            (
+                "-L -c --daemon",
+                "The option 'daemon' conflicts with the 'connection' option in the 'list' command",
+                None,
+            ),
+            ("-L -c --stats", "options conflicts in the list command", None),
+            ("-A -t 10.0.0.1", "Zero port specified for non-persistent service", None),
+            ("-A -t 10.0.0.1:80 -b sh-port", "incompatible scheduler flag `sh-port'", None),
+            (
+                "-a -t 10.0.0.1:80 -r fd00::1 -m",
+                "Different address family is allowed only for tunneling servers",
+                None,
+            ),
+            (
+                "-a -t 10.0.0.1:80 -r 10.0.0.2 -i --tun-type gue",
+                "You need to supply the 'tun-port' option for the 'gue' tunnel type",
+                None,
+            ),
+        ];
+        for (line, message, word) in cases {
+            assert_eq!(misread(line), (message.into(), word), "{line}");
+        }
+    }
+
+    #[test]
+    fn wants_a_command_first() {
+        for line in ["", "-n -L", "foo", "--bogus", "-- -L"] {
+            let (message, word) = misread(line);
+            assert!(message.starts_with("Try `ipvsadm -h' or 'ipvsadm --help'"), "{message}");
+            assert_eq!(word, Some(0), "{line}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_the_kernel_would_take() {
+        for line in ["-A -t 0.0.0.0:80", "-E -u 224.0.0.1:53", "-A -t [ff02::1]:80"] {
+            let (message, _) = misread(line);
+            assert!(message.contains("it must be the address of one host"), "{message}");
+        }
+    }
+
+    #[test]
+    fn prefers_columns_as_the_real_one_does() {
+        let columns = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            match read("ipvsadm", &words, &Names::default()) {
+                Ok(Command::List(List::Table(format))) => format.columns,
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        assert_eq!(columns("-L"), Columns::Usual);
+        assert_eq!(columns("-L --rate --stats"), Columns::Stats);
+        assert_eq!(columns("-L --tun-info --persistent-conn --thresholds"), Columns::Thresholds);
+        assert_eq!(columns("-L --tun-info --persistent-conn"), Columns::Persistent);
+    }
+}
