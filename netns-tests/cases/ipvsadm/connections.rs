@@ -1,7 +1,6 @@
 //! `-Lc`, and counters that are not 0.
 
 use std::net::{TcpStream, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -138,20 +137,4 @@ fn without_seconds(list: &str) -> String {
         }
     }
     written
-}
-
-/// Whoever may not use IPVS is told so.
-pub(super) fn unprivileged() -> Result<()> {
-    let twins = Twins::new("unprivileged")?;
-    for line in ["-Ln", "-A"] {
-        let said = |program: &str| -> Result<std::process::Output> {
-            let mut command = Command::new("setpriv");
-            command.args(["--bounding-set=-all", "--inh-caps=-all", program]);
-            command.args(line.split_whitespace()).stdin(std::process::Stdio::null());
-            Ok(command.output()?)
-        };
-        let (real, ours) = (said(REAL)?, said(&twins.link().display().to_string())?);
-        ensure!(real == ours, "ipvsadm {line}\nreal: {real:?}\nours: {ours:?}");
-    }
-    Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "ipvsadm::differences", needs: Needs::Ipvs, run: differences::differences },
     Case { name: "ipvsadm::forged_connections", needs: Needs::Ipvs, run: connections::forged },
     Case { name: "ipvsadm::traffic", needs: Needs::Ipvs, run: connections::traffic },
-    Case { name: "ipvsadm::unprivileged", needs: Needs::Ipvs, run: connections::unprivileged },
+    Case { name: "ipvsadm::unprivileged", needs: Needs::Ipvs, run: differences::unprivileged },
     Case { name: "ipvsadm::round_trip", needs: Needs::Ipvs, run: rules::round_trip },
     Case { name: "ipvsadm::scripts", needs: Needs::Ipvs, run: rules::scripts },
 ];
