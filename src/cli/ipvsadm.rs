@@ -1,7 +1,7 @@
 //! `lvsmith ipvsadm`, and the program called through a link of that name.
 
 use std::ffi::OsString;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -40,8 +40,5 @@ fn run(called: Called, program: &str, arguments: Vec<OsString>) -> ExitCode {
     let mut input = BufReader::with_capacity(INPUT, std::io::stdin().lock());
     let mut out = BufWriter::new(std::io::stdout().lock());
     let streams = Streams { input: &mut input, out: &mut out, err: &mut std::io::stderr() };
-    let code = called.run(program, &arguments, streams);
-    // A reader that has seen enough is no error.
-    let _ = out.flush();
-    ExitCode::from(code)
+    ExitCode::from(called.run(program, &arguments, streams))
 }

@@ -31,7 +31,8 @@ pub(super) fn list(
         writeln!(out, "{server}")?;
     }
     for line in lines {
-        let line = line?;
+        let unread = |error| Failure::of_listing(format!("failed to read {FILE}: {error}"));
+        let line = line.map_err(unread)?;
         match row(&line, engines, names) {
             Some(row) => writeln!(out, "{row}")?,
             None => return Err(Failure::of_listing(String::new())),

@@ -115,6 +115,11 @@ impl Failure {
         Self::of_listing(said(Asked::Service, error))
     }
 
+    /// The rules to restore cannot be read to their end.
+    pub(super) fn of_input(error: &std::io::Error) -> Self {
+        Self::of_listing(format!("failed to read rules: {error}"))
+    }
+
     /// The service to be listed is not there.
     pub(super) fn no_such_service() -> Self {
         Self::of_listing(said_of(Asked::Service, Errno::ESRCH))
@@ -144,10 +149,13 @@ impl From<Mistake> for Failure {
     }
 }
 
-/// Whoever read the output has seen enough, or its disk is full.
+/// The output cannot be written; that its reader has seen enough is not worth a word.
 impl From<std::io::Error> for Failure {
-    fn from(_: std::io::Error) -> Self {
-        Self::of_listing(String::new())
+    fn from(error: std::io::Error) -> Self {
+        Self::of_listing(match error.kind() {
+            std::io::ErrorKind::BrokenPipe => String::new(),
+            _ => format!("failed to write: {error}"),
+        })
     }
 }
 

@@ -63,7 +63,9 @@ struct Session<'a> {
 /// Does what the arguments say, in the network namespace of this thread; answers the exit code.
 pub fn run(program: &str, arguments: &[String], streams: Streams<'_>) -> u8 {
     let Streams { input, out, err } = streams;
-    let code = match session(program, arguments, input, &mut *out, &mut *err) {
+    let done = session(program, arguments, input, &mut *out, &mut *err);
+    let flushed = out.flush().map_err(Failure::from);
+    match done.and_then(|code| flushed.map(|()| code)) {
         Ok(code) => code,
         Err(failure) => {
             if !failure.message.is_empty() {
@@ -72,10 +74,6 @@ pub fn run(program: &str, arguments: &[String], streams: Streams<'_>) -> u8 {
             }
             failure.code
         }
-    };
-    match out.flush() {
-        Ok(()) => code,
-        Err(error) => Failure::from(error).code,
     }
 }
 

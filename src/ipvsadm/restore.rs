@@ -25,7 +25,7 @@ pub(super) fn restore(session: &mut Session<'_>, input: &mut dyn BufRead) -> Res
     let mut waiting = Waiting::default();
     let mut begun = Vec::new();
     loop {
-        let read = input.fill_buf()?;
+        let read = input.fill_buf().map_err(|error| Failure::of_input(&error))?;
         let count = read.len();
         for part in read.split_inclusive(|byte| *byte == b'\n') {
             begun.extend_from_slice(part);

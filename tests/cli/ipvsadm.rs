@@ -31,3 +31,13 @@ fn answers_to_the_name_of_a_link() {
     let help = said(&["--help"]);
     assert!(help.contains(&format!("\n  {} -A|E virtual-service", link.display())), "{help}");
 }
+
+#[test]
+fn says_when_its_output_cannot_be_written() {
+    let full = std::fs::File::create("/dev/full").expect("it can be opened");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lvsmith"));
+    let output = command.args(["ipvsadm", "-h"]).stdout(full).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.starts_with("failed to write: No space left on device"), "{said}");
+}
