@@ -1,11 +1,12 @@
 //! What a command line asks for, typed; and the way from words to it.
 //!
 //! The real one acts on switches from left to right, so an earlier mistake hides a later one:
-//! values first ([`Draft`](super::draft::Draft)), then what stands beside them, then which
+//! values first (`Draft`), then what stands beside them, then which
 //! options go together, and last what does not fit the service.
 
 use super::draft::Draft;
 use super::error::{Mistake, Of};
+use super::finish;
 use super::names::Names;
 use super::options::{Means, Rule, SUBJECTS, Subject, Verb};
 use super::parse::Reader;
@@ -75,7 +76,7 @@ pub(super) fn read(program: &str, arguments: &[String], names: &Names) -> Result
         match reader.switch() {
             Ok(Some((switch, value))) => match switch.means {
                 Means::Command(_) => return Err(Mistake::SecondCommand(reader.word().to_owned())),
-                means => draft.take(means, value.unwrap_or_default(), value.is_some(), names)?,
+                means => draft.take(means, value, names)?,
             },
             Ok(None) => break,
             Err(problem) => return Err(Mistake::Switch(reader.word().to_owned(), problem)),
@@ -89,7 +90,7 @@ pub(super) fn read(program: &str, arguments: &[String], names: &Names) -> Result
     let flags = draft.scheduler_flags()?;
     let rules = SUBJECTS.iter().map(|(subject, _)| (*subject, subject.rule(verb)));
     check(rules, |subject| draft.has(subject), Of::Command(verb))?;
-    draft.finish(verb, flags)
+    finish::command(draft, verb, flags)
 }
 
 /// Holds what was given against the rules for it.
