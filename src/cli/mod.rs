@@ -49,8 +49,8 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
     Lab(lab::Lab),
-    Ipvsadm(ipvsadm::Ipvsadm),
     Ipvs(ipvs::Ipvs),
+    Ipvsadm(ipvsadm::Ipvsadm),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent {
@@ -86,8 +86,8 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),
-        Command::Ipvsadm(command) => command.run(),
         Command::Ipvs(command) => ipvs::run(command),
+        Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
         Command::Completions(shell) => shell.run(Cli::command()).into(),
         Command::Man(man) => man.run(Cli::command()).into(),

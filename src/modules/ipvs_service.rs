@@ -132,9 +132,7 @@ impl Resource for IpvsService {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
-        if let Request::AddService(service) | Request::EditService(service) = &change.request {
-            modprobe::load_scheduler(&service.scheduler);
-        }
+        modprobe::load_schedulers([&change.request]);
         Ok(host.ipvs()?.apply(&change.request)?)
     }
 

@@ -70,7 +70,7 @@ impl Lister<'_> {
                 writeln!(self.out, "{}", rules::service(service, self.names))?;
                 let name = rules::name(&service.key, self.names);
                 for state in &destinations {
-                    let rule = rules::destination(state, &name, protocol, self.names);
+                    let rule = rules::destination(&state.destination, &name, protocol, self.names);
                     writeln!(self.out, "{rule}")?;
                 }
             }
