@@ -8,6 +8,10 @@ use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+mod remark;
+
+pub use remark::Remark;
+
 /// A text somebody wrote, and the name they know it by.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {

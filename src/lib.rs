@@ -9,6 +9,7 @@
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
 //! - [`netlink`]: IPVS over generic netlink; links, addresses and routes over rtnetlink;
+//! - [`director`]: a whole IPVS setup, shown, compared, kept in a file, made so;
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - [`report`]: what people and programs are told;
@@ -20,6 +21,7 @@ pub mod cli;
 #[expect(clippy::disallowed_methods, reason = "agents are started here")]
 pub mod connection;
 pub mod diagnostic;
+pub mod director;
 pub mod engine;
 pub mod inventory;
 pub mod ipvsadm;

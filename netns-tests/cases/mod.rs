@@ -6,6 +6,8 @@ mod bad_days;
 mod boot;
 mod broken;
 mod ipvs;
+mod ipvs_command;
+mod ipvsadm;
 mod lab;
 mod lvs_dr;
 mod modules;
@@ -20,6 +22,8 @@ pub(crate) fn all() -> Vec<Case> {
         boot::CASES,
         broken::CASES,
         ipvs::CASES,
+        ipvs_command::CASES,
+        ipvsadm::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modules::CASES,

@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::network::{HostAddress, Remark};
+use super::network::HostAddress;
 use super::{Error, Host, Presence, Resource};
+use crate::diagnostic::Remark;
 use crate::netlink::InterfaceName;
 use crate::netlink::route::{NewRoute, RouteKind, Table};
 

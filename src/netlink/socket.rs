@@ -124,37 +124,56 @@ impl<W: Wire> Socket<W> {
         self.read(request, NLM_F_DUMP, &decode)
     }
 
-    /// Asks for many changes, and answers which of them were refused, and why.
+    /// Asks for many changes of one kind, and answers which of them were refused, and why.
     ///
     /// They go out in large datagrams of which only the last message asks for an
     /// acknowledgement: the kernel reports errors anyway, and works through a datagram
-    /// before the call that sends it returns. A refusal does not stop what follows it.
-    pub fn change_all(&mut self, requests: &[Request<'_>]) -> Result<Vec<(usize, Errno)>, Error> {
+    /// before the call that sends it returns. A refusal does not stop what follows it. Each body
+    /// is asked for when it is its turn, so that no more of them exist than fit a datagram.
+    pub fn change_all(
+        &mut self,
+        kind: u16,
+        bodies: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Vec<(usize, Errno)>, Error> {
         let mut refused = Vec::new();
-        let mut rest = requests;
-        while !rest.is_empty() {
-            let done = requests.len() - rest.len();
-            let (now, later) = rest.split_at(fitting(rest));
-            rest = later;
-            let first = self.sequence.wrapping_add(1);
-            let mut datagram = Vec::with_capacity(DATAGRAM);
-            for (index, request) in now.iter().enumerate() {
-                let last = index + 1 == now.len();
-                self.sequence = self.sequence.wrapping_add(1);
-                put(&mut datagram, *request, if last { NLM_F_ACK } else { 0 }, self.sequence);
+        let mut batch = Batch::default();
+        for (index, body) in bodies.into_iter().enumerate() {
+            let request = Request { kind, body: &body };
+            if !batch.has_room_for(request) {
+                self.exchange(&mut batch, &mut refused)?;
+                batch.begins_at = index;
             }
-            self.transmit(&datagram)?;
-            let last = self.sequence;
-            self.replies(|message| {
-                let index = message.sequence.wrapping_sub(first) as usize;
-                if message.kind != NLMSG_ERROR || index >= now.len() {
-                    return Ok(false);
-                }
-                refused.extend(error_of(message)?.map(|errno| (done + index, errno)));
-                Ok(message.sequence == last)
-            })?;
+            self.sequence = self.sequence.wrapping_add(1);
+            batch.add(request, self.sequence);
         }
+        self.exchange(&mut batch, &mut refused)?;
         Ok(refused)
+    }
+
+    /// Sends a batch, waits for its end, and empties it.
+    fn exchange(
+        &mut self,
+        batch: &mut Batch,
+        refused: &mut Vec<(usize, Errno)>,
+    ) -> Result<(), Error> {
+        if batch.count == 0 {
+            return Ok(());
+        }
+        batch.acknowledge_last();
+        self.transmit(&batch.datagram)?;
+        let last = self.sequence;
+        let first = last.wrapping_sub(batch.count as u32 - 1);
+        self.replies(|message| {
+            let index = message.sequence.wrapping_sub(first) as usize;
+            if message.kind != NLMSG_ERROR || index >= batch.count {
+                return Ok(false);
+            }
+            refused.extend(error_of(message)?.map(|errno| (batch.begins_at + index, errno)));
+            Ok(message.sequence == last)
+        })?;
+        batch.datagram.clear();
+        batch.count = 0;
+        Ok(())
     }
 
     fn read<T>(
@@ -275,16 +294,39 @@ enum End {
     Interrupted,
 }
 
-/// How many of the requests fit one datagram; at least one.
-fn fitting(requests: &[Request<'_>]) -> usize {
-    let mut room = DATAGRAM;
-    let fit = |request: &&Request<'_>| {
-        let left = room.checked_sub(align(HEADER_LENGTH + request.body.len()));
-        room = left.unwrap_or(0);
-        left.is_some()
-    };
-    requests.iter().take(BATCH).take_while(fit).count().max(1).min(requests.len())
+/// Requests that go out in one datagram.
+#[derive(Debug, Default)]
+struct Batch {
+    datagram: Vec<u8>,
+    count: usize,
+    /// The place of the first one among all requests.
+    begins_at: usize,
+    /// Where the flags of the last one are.
+    flags_at: usize,
 }
+
+impl Batch {
+    /// Whether another one fits; the first one always does.
+    fn has_room_for(&self, request: Request<'_>) -> bool {
+        let length = self.datagram.len() + align(HEADER_LENGTH + request.body.len());
+        self.count == 0 || (self.count < BATCH && length <= DATAGRAM)
+    }
+
+    fn add(&mut self, request: Request<'_>, sequence: u32) {
+        self.flags_at = self.datagram.len() + FLAGS_AT;
+        put(&mut self.datagram, request, 0, sequence);
+        self.count += 1;
+    }
+
+    fn acknowledge_last(&mut self) {
+        if let Some(flags) = self.datagram.get_mut(self.flags_at..self.flags_at + 2) {
+            flags.copy_from_slice(&(NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+        }
+    }
+}
+
+/// Where the flags are in `struct nlmsghdr`.
+const FLAGS_AT: usize = 6;
 
 /// Writes `struct nlmsghdr` and the body.
 fn put(datagram: &mut Vec<u8>, request: Request<'_>, flags: u16, sequence: u32) {

@@ -165,13 +165,7 @@ impl Writer {
     /// Adds an attribute and pads it. Panics above 64 KiB, which no value comes near that this
     /// program writes: they are names, numbers and lists of a few of them.
     pub fn push(&mut self, kind: u16, value: &[u8]) -> &mut Self {
-        let length = u16::try_from(4 + value.len())
-            .expect("names, numbers and short lists of them are below 64 KiB");
-        self.0.extend(length.to_ne_bytes());
-        self.0.extend(kind.to_ne_bytes());
-        self.0.extend(value);
-        self.0.resize(align(self.0.len()), 0);
-        self
+        self.within(kind, |out| out.0.extend(value))
     }
 
     /// Adds a value of four bytes in the host's order.
@@ -191,14 +185,30 @@ impl Writer {
 
     /// Adds a text and its final zero byte.
     pub fn text(&mut self, kind: u16, value: &str) -> &mut Self {
-        self.push(kind, &[value.as_bytes(), b"\0"].concat())
+        self.within(kind, |out| {
+            out.0.extend(value.as_bytes());
+            out.0.push(0);
+        })
     }
 
     /// Adds an attribute that holds attributes.
     pub fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) -> &mut Self {
-        let mut inner = Self::default();
-        fill(&mut inner);
-        self.push(kind | NLA_F_NESTED, &inner.0)
+        self.within(kind | NLA_F_NESTED, fill)
+    }
+
+    /// Writes a header, then the value, then the header's length.
+    fn within(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) -> &mut Self {
+        let start = self.0.len();
+        self.0.extend([0; 2]);
+        self.0.extend(kind.to_ne_bytes());
+        fill(self);
+        let length = u16::try_from(self.0.len() - start)
+            .expect("names, numbers and short lists of them are below 64 KiB");
+        if let Some(place) = self.0.get_mut(start..start + 2) {
+            place.copy_from_slice(&length.to_ne_bytes());
+        }
+        self.0.resize(align(self.0.len()), 0);
+        self
     }
 }
 

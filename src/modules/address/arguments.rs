@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Presence;
-use super::super::network::{HostAddress, Remark};
+use super::super::network::HostAddress;
 use super::Address;
+use crate::diagnostic::Remark;
 use crate::netlink::InterfaceName;
 use crate::netlink::route::{NewAddress, Scope};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -11,12 +11,15 @@ use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::Presence;
-use super::super::network::{HostAddress, Remark};
-use super::words::{Engine, MarkedFamily, Mask, Method, Scheduler, SchedulerFlag, Transport};
-use super::{Declared, IpvsService, words};
+use super::super::network::HostAddress;
+use super::words::{Engine, MarkedFamily, Scheduler, Transport};
+use super::{Declared, IpvsService};
+use crate::diagnostic::Remark;
+use crate::netlink::ipvs::written::{
+    Key, Mask, Method, SchedulerFlag, TunnelWords, scheduler_flags,
+};
 use crate::netlink::ipvs::{
-    Checksum, Destination, DestinationKey, Forward, Netmask, Persistence, Protocol, Service,
-    ServiceKey, Tunnel,
+    Destination, DestinationKey, Netmask, Persistence, Protocol, Service, ServiceKey,
 };
 
 /// The arguments of `ipvs_service`.
@@ -26,6 +29,10 @@ pub struct Arguments {
     /// What the service is called; for people only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Which one, in one word: `tcp://192.168.0.89:80`, `[fd00::89]:http`, `fwmark://7`.
+    /// Instead of `vip`, `port` and `protocol`, or of `fwmark` and `family`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<Key>,
     /// The VIP.
     #[serde(default, alias = "address", skip_serializing_if = "Option::is_none")]
     vip: Option<HostAddress>,
@@ -64,7 +71,7 @@ pub struct Arguments {
     forward: Method,
     /// The packet around the packet, for those that do not say it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tunnel: Option<TunnelArguments>,
+    tunnel: Option<TunnelWords>,
     /// The real servers; all of them, and no others. Not given: left as they are.
     #[serde(default, alias = "real_servers", skip_serializing_if = "Option::is_none")]
     destinations: Option<Destinations>,
@@ -96,46 +103,13 @@ struct DestinationArguments {
     forward: Option<Method>,
     /// The packet around the packet; the service's `tunnel` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tunnel: Option<TunnelArguments>,
+    tunnel: Option<TunnelWords>,
     /// With this many active connections it gets no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     upper_threshold: Option<NonZeroU32>,
     /// Below this many it gets new ones again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lower_threshold: Option<NonZeroU32>,
-}
-
-/// The packet around the packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct TunnelArguments {
-    /// `ipip`, which is the default, `gue` or `gre`.
-    #[serde(default, rename = "type")]
-    kind: TunnelKind,
-    /// The UDP port that the real server takes `gue` at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<NonZeroU16>,
-    /// What `gue` and `gre` sum: `none`, `outer`, or, only `gue`, `remote`.
-    #[serde(default)]
-    checksum: SumWord,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum TunnelKind {
-    #[default]
-    Ipip,
-    Gue,
-    Gre,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum SumWord {
-    #[default]
-    None,
-    Outer,
-    Remote,
 }
 
 /// A text is an address, with a port or without; everything else is a mapping.
@@ -202,34 +176,21 @@ impl From<Destinations> for Vec<DestinationArguments> {
     }
 }
 
-impl TunnelArguments {
-    fn tunnel(self) -> Result<Tunnel, Remark> {
-        match (self.kind, self.port, self.checksum) {
-            (TunnelKind::Ipip, None, SumWord::None) => Ok(Tunnel::Ipip),
-            (TunnelKind::Ipip, ..) => {
-                Err(Remark::new("an `ipip` tunnel has neither a port nor a checksum")
-                    .hint("say `type: gue` or `type: gre`"))
-            }
-            (TunnelKind::Gue, None, _) => Err(Remark::new("a `gue` tunnel needs a `port`")),
-            (TunnelKind::Gue, Some(port), sum) => {
-                let checksum = match sum {
-                    SumWord::None => Checksum::None,
-                    SumWord::Outer => Checksum::Outer,
-                    SumWord::Remote => Checksum::Remote,
-                };
-                Ok(Tunnel::Gue { port, checksum })
-            }
-            (TunnelKind::Gre, Some(_), _) => Err(Remark::new("a `gre` tunnel has no port")),
-            (TunnelKind::Gre, None, SumWord::Remote) => {
-                Err(Remark::new("a `gre` tunnel has no remote checksum"))
-            }
-            (TunnelKind::Gre, None, sum) => Ok(Tunnel::Gre { checksum: sum == SumWord::Outer }),
-        }
-    }
-}
-
 impl Arguments {
     fn key(&self) -> Result<ServiceKey, Remark> {
+        if let Some(Key(key)) = self.service {
+            let twice = self.vip.is_some()
+                || self.port.is_some()
+                || self.protocol.is_some()
+                || self.fwmark.is_some()
+                || self.family.is_some();
+            if twice {
+                return Err(Remark::new(
+                    "`service` excludes `vip`, `port`, `protocol`, `fwmark` and `family`",
+                ));
+            }
+            return Ok(key);
+        }
         match (self.vip, self.port, self.fwmark) {
             (Some(HostAddress(address)), Some(port), None) => {
                 if self.family.is_some() {
@@ -249,7 +210,7 @@ impl Arguments {
             }
             (_, _, Some(_)) => Err(Remark::new("`fwmark` excludes `vip` and `port`")),
             (None, _, None) => {
-                Err(Remark::new("a service needs a `vip` and a `port`, or a `fwmark`"))
+                Err(Remark::new("a service needs a `service`, a `vip` and a `port`, or a `fwmark`"))
             }
             (Some(_), None, None) => {
                 Err(Remark::new("`port` is missing")
@@ -267,10 +228,11 @@ impl Arguments {
             Some(mask) => mask.of(key.family())?,
             None => Netmask::single(key.family()),
         };
+        let scheduler = self.scheduler.name()?;
         let service = Service {
             key,
-            scheduler: self.scheduler.name()?,
-            scheduler_flags: words::scheduler_flags(&self.scheduler, &self.scheduler_flags)?,
+            scheduler_flags: scheduler_flags(&scheduler, &self.scheduler_flags)?,
+            scheduler,
             persistence: self.persistent.map(|timeout| Persistence { timeout, netmask }),
             one_packet: self.one_packet,
             engine: self.persistence_engine.map(Engine::name).transpose()?,
@@ -296,14 +258,7 @@ impl Arguments {
             }
             _ => None,
         };
-        let forward = match method {
-            Method::Direct => Forward::Direct,
-            Method::Nat => Forward::Nat,
-            Method::Tunnel => {
-                let tunnel = tunnel.map_or(Ok(Tunnel::Ipip), TunnelArguments::tunnel)?;
-                Forward::Tunnel(tunnel)
-            }
-        };
+        let forward = method.with(tunnel)?;
         let port = arguments.port.unwrap_or(key.port());
         let destination = Destination {
             key: DestinationKey { address: arguments.address.0, port },

@@ -196,9 +196,21 @@ fn understands_marked_packets() {
     let marked: IpvsService =
         travelled("{fwmark: 7, family: ipv6, destinations: [{address: 'fd00::2'}]}");
     let mark = NonZeroU32::new(7).unwrap();
-    assert_eq!(marked.key().to_string(), "fwmark://7 (ipv6)");
+    assert_eq!(marked.key().to_string(), "fwmark6://7");
     assert!(matches!(marked.key(), ServiceKey::Fwmark { mark: found, .. } if found == mark));
     assert_eq!(marked.destinations.unwrap()[0].key.port, 0);
+}
+
+#[test]
+fn understands_a_service_in_one_word() {
+    for (word, long) in [
+        ("'10.0.0.1:80'", "vip: 10.0.0.1, port: 80"),
+        ("'udp://[fd00::89]:53'", "vip: 'fd00::89', port: 53, protocol: udp"),
+        ("fwmark6://7", "fwmark: 7, family: ipv6"),
+    ] {
+        let short: IpvsService = travelled(&format!("{{service: {word}}}"));
+        assert_eq!(short.service, travelled::<IpvsService>(&format!("{{{long}}}")).service);
+    }
 }
 
 #[test]
@@ -213,8 +225,10 @@ fn says_where_a_mistake_is_and_what_to_do() {
         ("vip: 10.0.0.1\nport: 70000".into(), "t.yml:2:7: expected a whole number from 0 to"),
         ("vip: 10.0.0.1\nport: 0".into(), "needs persistence (give a port, or set"),
         ("vip: 10.0.0.1".into(), "`port` is missing"),
-        ("port: 80".into(), "needs a `vip` and a `port`, or a `fwmark`"),
+        ("port: 80".into(), "needs a `service`, a `vip` and a `port`, or"),
         ("fwmark: 7\nport: 80".into(), "`fwmark` excludes"),
+        ("service: 10.0.0.1".into(), "t.yml:1:10: `10.0.0.1` is not a virtual service (its port"),
+        ("service: '10.0.0.1:80'\nport: 80".into(), "`service` excludes"),
         ("fwmark: 0".into(), "t.yml:1:9: "),
         ("fwmark: 7\nprotocol: tcp".into(), "marked packets have no `protocol`"),
         (format!("{web}family: ipv4"), "`family` goes only with `fwmark`"),

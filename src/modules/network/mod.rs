@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::netlink::ipvs::{self, Refused, check_host};
+use crate::diagnostic::Remark;
+use crate::netlink::ipvs::{self, check_host};
 use crate::netlink::route;
 
 /// The address of one host: neither unspecified nor multicast nor broadcast.
@@ -41,52 +42,6 @@ impl From<HostAddress> for String {
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// A mistake in an argument, on its way through serde: the YAML room takes message and hint
-/// apart again and shows them at the scalar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
-    message: String,
-    hint: Option<String>,
-}
-
-impl Remark {
-    /// What is wrong.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
-    }
-
-    /// What to do.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-
-    /// Hints at the candidate that was probably meant, or else lists them.
-    #[must_use]
-    pub fn did_you_mean(self, name: &str, candidates: &[&str]) -> Self {
-        match crate::diagnostic::nearest(name, candidates.iter().copied()) {
-            Some(near) => self.hint(format!("did you mean `{near}`?")),
-            None => self.hint(format!("known here: {}", candidates.join(", "))),
-        }
-    }
-}
-
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl From<Refused> for Remark {
-    fn from(refused: Refused) -> Self {
-        Self { message: refused.message, hint: refused.hint }
     }
 }
 

@@ -11,7 +11,9 @@ use super::daemon::{Daemon, DaemonKey, Info, Timeouts};
 use super::destination::{Destination, DestinationKey, DestinationState};
 use super::error::Error;
 use super::message::{self, Request};
+use super::option::Options;
 use super::service::{Service, ServiceKey, ServiceState};
+use super::table::VirtualService;
 use crate::netlink::socket::{self, Socket};
 
 /// A socket to the IPVS of the network namespace of the thread that opened it.
@@ -19,6 +21,7 @@ use crate::netlink::socket::{self, Socket};
 pub struct Handle {
     socket: Socket,
     family: u16,
+    options: Option<Options>,
 }
 
 /// One request of several that failed.
@@ -41,7 +44,7 @@ impl Handle {
         let body = message::family_request(IPVS_GENL_NAME);
         let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
         match socket.get(request, message::family) {
-            Ok(Some(family)) => Ok(Self { socket, family }),
+            Ok(Some(family)) => Ok(Self { socket, family, options: Options::open() }),
             Ok(None) | Err(socket::Error::Kernel(Errno::ENOENT)) => Err(Error::NoIpvs),
             Err(error) => Err(Error::reading(what, error)),
         }
@@ -57,7 +60,7 @@ impl Handle {
             .dump(request, message::named_family)
             .map_err(|error| Error::reading(what, error))?;
         let found = families.into_iter().find(|(name, _)| name == IPVS_GENL_NAME);
-        Ok(found.map(|(_, family)| Self { socket, family }))
+        Ok(found.map(|(_, family)| Self { socket, family, options: Options::open() }))
     }
 
     /// The version of this IPVS and the size of its connection table.
@@ -116,6 +119,33 @@ impl Handle {
             .collect()
     }
 
+    /// Lists every service with its destinations, without what cannot be declared.
+    ///
+    /// Services are told by netlink, since nothing else tells their engine and flags. Their
+    /// destinations come by the faster socket options where these tell everything: IPv4, no
+    /// tunnel, and as many as the service has, so that none is of IPv6. The rest is asked for
+    /// over netlink.
+    pub(super) fn declared(&mut self) -> Result<Vec<VirtualService>, Error> {
+        // Nobody has to have the older interface; without it there is still netlink.
+        let counts = self.options.as_mut().and_then(|options| options.counts().ok());
+        let counts = counts.unwrap_or_default();
+        let mut declared = Vec::new();
+        for ServiceState { service, .. } in self.services()? {
+            let count = counts.get(&service.key);
+            let fast = count.zip(self.options.as_mut());
+            let told = fast.and_then(|(count, options)| options.destinations(&service.key, *count));
+            let destinations = match told {
+                Some(destinations) => destinations,
+                None => {
+                    let states = self.destinations(&service.key)?.into_iter();
+                    states.map(|state| state.destination).collect()
+                }
+            };
+            declared.push(VirtualService { service, destinations });
+        }
+        Ok(declared)
+    }
+
     /// Lists the sync daemons that run.
     pub fn daemons(&mut self) -> Result<Vec<Daemon>, Error> {
         let body = message::command(IPVS_CMD_GET_DAEMON, |_| {});
@@ -148,13 +178,9 @@ impl Handle {
         &mut self,
         requests: &[R],
     ) -> Result<Vec<Failure>, Error> {
-        let bodies: Vec<Vec<u8>> =
-            requests.iter().map(|request| request.as_ref().encode()).collect();
-        let raw: Vec<socket::Request<'_>> =
-            bodies.iter().map(|body| socket::Request { kind: self.family, body }).collect();
-        let refused = self.socket.change_all(&raw).map_err(|source| Error::Socket {
-            what: format!("apply {} changes", requests.len()),
-            source,
+        let bodies = requests.iter().map(|request| request.as_ref().encode());
+        let refused = self.socket.change_all(self.family, bodies).map_err(|source| {
+            Error::Socket { what: format!("apply {} changes", requests.len()), source }
         })?;
         let failure = |(index, errno): (usize, Errno)| {
             let request = requests.get(index)?.as_ref();

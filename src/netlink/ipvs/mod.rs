@@ -27,10 +27,12 @@ mod destination;
 mod error;
 mod handle;
 mod message;
+mod option;
 mod refused;
 mod service;
 mod stats;
 mod table;
+pub(crate) mod written;
 
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::destination::{Destination, Forward, Tunnel};
 use super::service::{Family, Netmask, Protocol, Service, ServiceKey};
+use crate::diagnostic::Remark;
 
 /// Why something is not sent to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,16 @@ impl Refused {
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl From<Refused> for Remark {
+    fn from(refused: Refused) -> Self {
+        let remark = Self::new(refused.message);
+        match refused.hint {
+            Some(hint) => remark.hint(hint),
+            None => remark,
+        }
     }
 }
 

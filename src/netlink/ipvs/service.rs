@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
 use super::stats::{Stats, Unknown};
+use super::written::SchedulerFlag;
 
 /// The family of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,7 +110,7 @@ impl ServiceKey {
     }
 }
 
-/// `tcp://192.168.0.89:80`, `fwmark://7`, `fwmark://7 (ipv6)`.
+/// `tcp://192.168.0.89:80`, `fwmark://7`, `fwmark6://7`.
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,7 +118,7 @@ impl fmt::Display for ServiceKey {
                 write!(f, "{protocol}://{}", SocketAddr::new(*address, *port))
             }
             Self::Fwmark { family: Family::Ipv4, mark } => write!(f, "fwmark://{mark}"),
-            Self::Fwmark { family: Family::Ipv6, mark } => write!(f, "fwmark://{mark} (ipv6)"),
+            Self::Fwmark { family: Family::Ipv6, mark } => write!(f, "fwmark6://{mark}"),
         }
     }
 }
@@ -210,19 +211,6 @@ pub struct SchedulerFlags {
     pub third: bool,
 }
 
-impl SchedulerFlags {
-    /// The names of those that are set: with `sh` and `mh` the first two have names.
-    fn names(self, scheduler: &Scheduler) -> Vec<&'static str> {
-        let [first, second] = match scheduler.as_str() {
-            "sh" => ["sh-fallback", "sh-port"],
-            "mh" => ["mh-fallback", "mh-port"],
-            _ => ["flag-1", "flag-2"],
-        };
-        let all = [(self.first, first), (self.second, second), (self.third, "flag-3")];
-        all.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
-    }
-}
-
 /// Which clients are one client to persistence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -298,8 +286,9 @@ impl Service {
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.key, self.scheduler)?;
-        let names = self.scheduler_flags.names(&self.scheduler);
-        if !names.is_empty() {
+        let flags = SchedulerFlag::all_of(self.scheduler_flags, &self.scheduler);
+        if !flags.is_empty() {
+            let names: Vec<String> = flags.iter().map(ToString::to_string).collect();
             write!(f, " ({})", names.join(","))?;
         }
         if let Some(persistence) = &self.persistence {

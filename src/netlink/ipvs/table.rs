@@ -108,13 +108,10 @@ impl Table {
         Ok(())
     }
 
-    /// Reads the kernel's table, in the kernel's order.
+    /// Reads the kernel's table, in the kernel's order. Much faster than [`Handle::table`], since
+    /// it asks for no counters where it need not, and as exact.
     pub fn read(ipvs: &mut Handle) -> Result<Self, Error> {
-        let services = ipvs.table()?.into_iter().map(|(service, destinations)| VirtualService {
-            service: service.service,
-            destinations: destinations.into_iter().map(|state| state.destination).collect(),
-        });
-        Ok(Self { services: services.collect() })
+        Ok(Self { services: ipvs.declared()? })
     }
 
     /// Its services.

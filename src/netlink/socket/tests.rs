@@ -61,12 +61,14 @@ fn finds_the_refused_ones_among_several_datagrams() {
     let (good, bad) = (family("nlctrl"), family("no-such"));
     for count in [0, 1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH] {
         let is_bad = |index: usize| index % 7 == 3 || index + 1 == count;
-        let body = |index| if is_bad(index) { &bad } else { &good };
-        let requests: Vec<Request<'_>> =
-            (0..count).map(|index| Request { kind: CONTROLLER, body: body(index) }).collect();
+        let body = |index| if is_bad(index) { bad.clone() } else { good.clone() };
         let expected: Vec<(usize, Errno)> =
             (0..count).filter(|index| is_bad(*index)).map(|i| (i, Errno::ENOENT)).collect();
-        assert_eq!(socket.change_all(&requests).unwrap(), expected, "{count}");
+        assert_eq!(
+            socket.change_all(CONTROLLER, (0..count).map(body)).unwrap(),
+            expected,
+            "{count}"
+        );
     }
 }
 
@@ -74,10 +76,16 @@ fn finds_the_refused_ones_among_several_datagrams() {
 fn sends_at_least_one_request_however_large() {
     let (small, large) = (vec![0; 100], vec![0; 2 * DATAGRAM]);
     let request = |body| Request { kind: CONTROLLER, body };
-    assert_eq!(fitting(&[request(&large[..]), request(&small[..])]), 1);
-    assert_eq!(fitting(&[request(&small[..]), request(&large[..])]), 1);
-    assert_eq!(fitting(&vec![request(&small[..]); 1000]), BATCH);
-    assert_eq!(fitting(&[]), 0);
+    let mut batch = Batch::default();
+    assert!(batch.has_room_for(request(&large[..])));
+    batch.add(request(&large[..]), 1);
+    assert!(!batch.has_room_for(request(&small[..])));
+    let mut batch = Batch::default();
+    while batch.has_room_for(request(&small[..])) {
+        batch.add(request(&small[..]), 1);
+        assert!(!batch.has_room_for(request(&large[..])));
+    }
+    assert_eq!(batch.count, BATCH);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 use std::num::NonZeroU32;
 
 use super::super::tests::{check, check_error, lab, table};
-use super::written::key;
 use super::*;
 use crate::netlink::ipvs::{Family, Forward, Netmask, Persistence, Scheduler};
 
@@ -68,7 +67,7 @@ fn names_each_difference() {
     assert_eq!(
         problems(|table| {
             let mut more = table.services[0].clone();
-            more.state.service.key = key("udp://192.168.0.89:53").expect("a service");
+            more.state.service.key = "udp://192.168.0.89:53".parse().unwrap();
             table.services.push(more);
             let mut extra = table.services[0].destinations[0].clone();
             extra.destination.key.port = 81;
@@ -80,24 +79,6 @@ fn names_each_difference() {
             "service udp://192.168.0.89:53 is on lb1 and is not written"
         ]
     );
-}
-
-#[test]
-fn reads_services_of_every_form() {
-    for (text, again) in [
-        ("192.168.0.89:80", "tcp://192.168.0.89:80"),
-        ("udp://[fd00::89]:53", "udp://[fd00::89]:53"),
-        ("sctp://10.0.0.1:99", "sctp://10.0.0.1:99"),
-        ("fwmark://7", "fwmark://7"),
-        ("fwmark6://7", "fwmark://7 (ipv6)"),
-    ] {
-        assert_eq!(key(text).map(|key| key.to_string()).as_deref(), Some(again));
-    }
-    for text in
-        ["", "tcp://", "tcp://10.0.0.1", "10.0.0.1:70000", "icmp://10.0.0.1:1", "fwmark://0"]
-    {
-        assert_eq!(key(text), None, "{text}");
-    }
 }
 
 #[test]

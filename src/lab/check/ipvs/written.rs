@@ -5,10 +5,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::netlink::ipvs::{
-    Destination, Family, Forward, Netmask, Persistence, Protocol, SCHEDULERS, Scheduler, Service,
-    ServiceKey, Tunnel,
-};
+use crate::netlink::ipvs::written::{Key, Method};
+use crate::netlink::ipvs::{Destination, Netmask, Persistence, SCHEDULERS, Scheduler, Service};
 
 /// A service as written, with its destinations.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -44,59 +42,7 @@ struct WrittenDestination {
 #[derive(Clone, Copy)]
 struct Place(IpAddr, Option<u16>);
 
-#[derive(Clone, Copy)]
-struct Key(ServiceKey);
-
 struct SchedulerName(Scheduler);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Method {
-    #[serde(alias = "gatewaying")]
-    Direct,
-    #[serde(alias = "masquerading")]
-    Nat,
-    #[serde(alias = "ipip")]
-    Tunnel,
-}
-
-impl From<Method> for Forward {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::Direct => Self::Direct,
-            Method::Nat => Self::Nat,
-            Method::Tunnel => Self::Tunnel(Tunnel::Ipip),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        key(&text).map(Self).ok_or_else(|| {
-            de::Error::custom(format!(
-                "`{text}` is not a virtual service\n\
-                 hint: write it as `tcp://192.168.0.89:80`, `udp://[fd00::89]:53`, `fwmark://7`"
-            ))
-        })
-    }
-}
-
-pub(super) fn key(text: &str) -> Option<ServiceKey> {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
-    let protocol = match scheme {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        "sctp" => Protocol::Sctp,
-        "fwmark" | "fwmark6" => {
-            let family = if scheme == "fwmark" { Family::Ipv4 } else { Family::Ipv6 };
-            return Some(ServiceKey::Fwmark { family, mark: rest.parse().ok()? });
-        }
-        _ => return None,
-    };
-    let address: SocketAddr = rest.parse().ok()?;
-    Some(ServiceKey::address(protocol, address.ip(), address.port()))
-}
 
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -177,7 +123,8 @@ impl TryFrom<WrittenService> for Wanted {
                 )
             })?;
             let port = port.unwrap_or_else(|| key.port());
-            let mut destination = Destination::new(address, port, forward.into());
+            let forward = forward.with(None).map_err(|remark| remark.to_string())?;
+            let mut destination = Destination::new(address, port, forward);
             destination.weight = one.weight.unwrap_or(1);
             if destinations.iter().any(|other| other.key == destination.key) {
                 return Err(format!("destination `{}` is written twice", destination.key));
