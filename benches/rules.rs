@@ -1,5 +1,5 @@
-//! Tables to measure with: so many services of eight destinations each, and what they are called
-//! in `ipvsadm`'s rules.
+//! Tables to measure with: so many services of eight destinations each, as `ipvsadm` and as
+//! `lvsmith ipvs` write them.
 
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -53,4 +53,27 @@ pub(crate) fn text(services: &[Service]) -> String {
         }
     }
     text
+}
+
+/// As `lvsmith ipvs save` writes it.
+pub(crate) fn yaml(services: &[Service]) -> String {
+    let mut text = "services:\n".to_owned();
+    for Service { address, port, destinations } in services {
+        let _ = writeln!(text, "- service: tcp://{address}:{port}\n  scheduler: wrr");
+        text += "  destinations:\n";
+        for Destination { address, weight, .. } in destinations {
+            let _ = writeln!(text, "  - address: {address}\n    forward: direct");
+            let _ = writeln!(text, "    weight: {weight}");
+        }
+    }
+    text
+}
+
+/// The same table but for the weight of its last destination.
+pub(crate) fn with_another_weight(mut services: Vec<Service>) -> Vec<Service> {
+    let last = services.last_mut().and_then(|service| service.destinations.last_mut());
+    if let Some(last) = last {
+        last.weight += 1;
+    }
+    services
 }
