@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use super::command::{Command, read};
 use super::error::{Failure, Mistake};
 use super::{Session, usage};
+use crate::modules::modprobe;
 use crate::netlink::ipvs::Request;
 
 /// What waits, and how the last line went.
@@ -104,6 +105,7 @@ fn flush(session: &mut Session<'_>, waiting: &mut Waiting) -> Result<(), Failure
     let requests = std::mem::take(&mut waiting.requests);
     let Some(last) = requests.len().checked_sub(1) else { return Ok(()) };
     waiting.code = 0;
+    modprobe::load_schedulers(&requests);
     let failures = match session.ipvs.send_all(&requests) {
         Ok(failures) => failures,
         Err(error) => return Err(Failure::of_change(&requests[last], &error)),

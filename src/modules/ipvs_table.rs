@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::ipvs_service::{self, IpvsService};
-use super::{Error, Host, Presence, Resource, TextDiff};
+use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{Change, Failure, Policy, Request, Table, VirtualService, raced};
 
 /// Declares many virtual services of IPVS, each as `ipvs_service` does, in one task.
@@ -96,6 +96,7 @@ impl Resource for IpvsTable {
     }
 
     fn apply_all(&self, host: &mut Host, changes: &[Change]) -> Result<(), Error> {
+        modprobe::load_schedulers(changes.iter().map(|change| &change.request));
         let mut failures = host.ipvs()?.apply_all(changes)?;
         if raced(&failures) {
             // Another program was at it too; what is left to do is another thing by now.
