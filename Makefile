@@ -27,7 +27,7 @@ test: setup
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) nextest run --locked -E 'not binary(netns)'; \
 	else \
-	  $(CARGO) test --locked --lib --bins --test agent --test cli --test table; \
+	  $(CARGO) test --locked --lib --bins --test agent --test cli --test table --test templates; \
 	fi
 	$(CARGO) test --locked --doc
 	$(CARGO) test --locked --test netns

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, setns};
 
 use crate::support::{said, told};
 
@@ -24,7 +26,14 @@ impl Namespace {
         Ok(namespace)
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+    /// Puts the calling thread, and what it starts, into it.
+    pub(crate) fn enter(&self) -> Result<()> {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.name))?;
+        setns(file, CloneFlags::CLONE_NEWNET).context("the namespace is entered")
+    }
+
+    /// A program in it, not started yet.
+    pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]).args(arguments);
         command.env("NO_COLOR", "1");
@@ -38,9 +47,8 @@ impl Namespace {
 
     /// Runs this in it, on a thread of its own: which namespace it is in is a thread's matter.
     pub(crate) fn inside(&self, run: impl FnOnce() -> Result<()> + Send) -> Result<()> {
-        let file = std::fs::File::open(format!("/run/netns/{}", self.name))?;
-        let entered = move || {
-            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET)?;
+        let entered = || {
+            self.enter()?;
             run()
         };
         let joined = std::thread::scope(|scope| scope.spawn(entered).join());
@@ -68,6 +76,30 @@ impl Namespace {
         let path = self.folder.path().join("site.yml");
         write(&path, tasks)?;
         Ok(path.display().to_string())
+    }
+
+    /// Runs a subcommand of `lvsmith ipvs`.
+    pub(crate) fn ipvs(&self, arguments: &[&str]) -> Result<Output> {
+        let mut all = vec!["ipvs"];
+        all.extend(arguments);
+        self.command(env!("CARGO_BIN_EXE_lvsmith"), &all).output().context("the program starts")
+    }
+
+    /// The path of a file with this content, gone at the end.
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> Result<String> {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content)?;
+        Ok(path.display().to_string())
+    }
+
+    /// Waits until a script succeeds.
+    pub(crate) fn until(&self, script: &str, what: &str) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.command("sh", &["-c", script]).output()?.status.success() {
+            ensure!(Instant::now() < deadline, "in 30 s not seen that {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Makes it so; says what was said.

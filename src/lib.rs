@@ -9,6 +9,8 @@
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
 //! - [`netlink`]: IPVS over generic netlink; links, addresses and routes over rtnetlink;
+//! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
+//! - [`director`]: an IPVS table as people and programs are shown it;
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - [`report`]: what people and programs are told;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
@@ -19,8 +21,10 @@ pub mod cli;
 #[expect(clippy::disallowed_methods, reason = "agents are started here")]
 pub mod connection;
 pub mod diagnostic;
+pub mod director;
 pub mod engine;
 pub mod inventory;
+pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]
 pub mod lab;
 #[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]

@@ -22,12 +22,16 @@ const TABLE: &str = "the IPVS table is what was declared";
 const ARP: &str = "only the director answers ARP for the VIP";
 const ROUND: &str = "requests go round, and replies come straight from the real servers";
 
-/// The playbook's folder. A lab of one name is there only once, so one case at a time has it.
+/// The playbook's folder.
 fn textbook() -> (PathBuf, MutexGuard<'static, ()>) {
+    (Path::new(ROOT).join("playbooks/lvs-dr"), alone())
+}
+
+/// A lab of one name is there only once, so one case at a time has it.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    let folder = Path::new(ROOT).join("playbooks/lvs-dr");
     // Another case may have failed; its lab is gone even so.
-    (folder, ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Modules are the kernel's: whether one is there already must not depend on other cases.

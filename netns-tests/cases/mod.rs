@@ -3,34 +3,42 @@
 use crate::Case;
 
 mod bad_days;
+mod boot;
 mod broken;
 mod ipvs;
+mod ipvs_command;
 mod ipvs_daemon;
 mod ipvs_table;
 mod ipvs_timeouts;
+mod ipvsadm;
 mod lab;
 mod lvs_dr;
 mod modprobe;
 mod modules;
 mod playbook;
 mod readme;
+mod ssh;
 mod vm;
 
 /// Every case.
 pub(crate) fn all() -> Vec<Case> {
     [
         bad_days::CASES,
+        boot::CASES,
         broken::CASES,
         ipvs::CASES,
+        ipvs_command::CASES,
         ipvs_daemon::CASES,
         ipvs_table::CASES,
         ipvs_timeouts::CASES,
+        ipvsadm::CASES,
         lab::CASES,
         lvs_dr::CASES,
         modprobe::CASES,
         modules::CASES,
         playbook::CASES,
         readme::CASES,
+        ssh::CASES,
         vm::CASES,
     ]
     .into_iter()

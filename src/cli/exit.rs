@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything is as declared.
     Declared = 0,
+    /// What was compared differs; only `ipvs diff` ends so.
+    Different = 1,
     /// A host failed a task.
     HostFailed = 2,
     /// A check of a lab failed.

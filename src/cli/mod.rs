@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine;
@@ -13,6 +13,9 @@ mod agent;
 mod apply;
 mod connector;
 mod exit;
+mod generate;
+mod ipvs;
+mod ipvsadm;
 mod lab;
 mod place;
 mod trial;
@@ -22,6 +25,7 @@ pub use exit::Exit;
 
 const EXIT_CODES: &str = "Exit codes:
   0    as declared
+  1    different, of `ipvs diff`
   2    a host failed
   3    a check failed
   4    bad playbook, inventory, lab file or command line
@@ -44,12 +48,16 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
     Lab(lab::Lab),
+    Ipvsadm(ipvsadm::Ipvsadm),
+    Ipvs(ipvs::Ipvs),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
     Agent,
     /// Run commands in a micro-VM that has a kernel with IPVS
     #[command(subcommand)]
     Vm(vm::Vm),
+    Completions(generate::Completions),
+    Man(generate::Man),
 }
 
 /// Runs the program with the process's own arguments.
@@ -57,6 +65,9 @@ enum Command {
 pub fn run() -> ExitCode {
     // In a guest this program is process 1, and has no command line.
     crate::vm::init();
+    if let Some(code) = ipvsadm::called() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -71,7 +82,11 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),
+        Command::Ipvsadm(command) => command.run(),
+        Command::Ipvs(command) => ipvs::run(command),
         Command::Vm(command) => vm::run(command),
+        Command::Completions(shell) => shell.run(Cli::command()).into(),
+        Command::Man(man) => man.run(Cli::command()).into(),
     }
 }
 

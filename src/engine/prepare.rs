@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::task::Failure;
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{self, Diagnostic, Source};
 use crate::modules::Error;
 use crate::modules::copy::{self, Copy};
 use crate::modules::template::Template;
-use crate::playbook::Task;
+use crate::playbook::{BUILT_IN_TEMPLATES, Task};
 use crate::template::Renderer;
 use crate::yaml;
 
@@ -26,7 +26,7 @@ pub(super) fn arguments(
     let placed = match task.module.name {
         "template" => {
             let template: Template = typed(arguments)?;
-            let source = text(task, folder, "templates", &template.src)?;
+            let source = template_source(task, folder, &template.src)?;
             template.placed(renderer.file(&source)?)
         }
         "copy" => {
@@ -46,21 +46,34 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| Error::new(format!("bad arguments: {error}")))
 }
 
-/// A text of the role, the playbook's folder, or `templates/` as it is built in.
-fn text(task: &Task, folder: &Path, kind: &str, name: &str) -> Result<Arc<Source>, Diagnostic> {
+/// A template of the role, of the playbook's folder, or one of those that are built in.
+fn template_source(task: &Task, folder: &Path, name: &str) -> Result<Arc<Source>, Diagnostic> {
     if let Some(role) = &task.inherited.role {
-        for path in [format!("{kind}/{name}"), name.to_owned()] {
+        for path in [format!("templates/{name}"), name.to_owned()] {
             if let Some(source) = role.file(&path) {
                 return source;
             }
         }
     }
-    for path in [folder.join(kind).join(name), folder.join(name)] {
+    for path in [folder.join("templates").join(name), folder.join(name)] {
         if path.is_file() {
             return yaml::source(&path);
         }
     }
-    Err(missing(task, kind, name))
+    match BUILT_IN_TEMPLATES.iter().find(|(path, _)| *path == name) {
+        Some((path, text)) => {
+            let name = format!("(built in) templates/{path}");
+            Ok(Arc::new(Source { name, text: (*text).to_owned() }))
+        }
+        None => {
+            let near = diagnostic::nearest(name, BUILT_IN_TEMPLATES.iter().map(|(path, _)| *path));
+            let missing = missing(task, "templates", name);
+            Err(match near {
+                Some(near) => missing.hint(format!("did you mean the built-in `{near}`?")),
+                None => missing,
+            })
+        }
+    }
 }
 
 fn bytes(task: &Task, folder: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> {

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Error, Host, Presence, Resource, TextDiff};
+use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{
-    Change, Destination, DestinationKey, DestinationState, Policy, Service, ServiceKey,
+    Change, Destination, DestinationKey, DestinationState, Policy, Request, Service, ServiceKey,
     ServiceState, Table, VirtualService,
 };
 
@@ -132,6 +132,9 @@ impl Resource for IpvsService {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
+        if let Request::AddService(service) | Request::EditService(service) = &change.request {
+            modprobe::load_scheduler(&service.scheduler);
+        }
         Ok(host.ipvs()?.apply(&change.request)?)
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::process::{Program, split};
 use super::{Error, Host, HostKind, Presence, Resource};
+use crate::netlink::ipvs::Scheduler;
 use kernel::Kernel;
 use renamed::renamed;
 
@@ -199,6 +200,20 @@ fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Resul
         }
         _ => error,
     })
+}
+
+/// Loads the module of a scheduler that the kernel does not have yet, before IPVS does.
+///
+/// IPVS would load it with its lock held. `lblc` and `lblcr` register something for every network
+/// namespace, which waits for namespaces that are just being removed, which wait for that lock:
+/// on kernel 6.1 such a machine makes no namespace any more until it is booted again. Where this
+/// fails the kernel tries by itself, and its answer is the one to show.
+pub(crate) fn load_scheduler(scheduler: &Scheduler) {
+    let module = format!("ip_vs_{scheduler}");
+    let there = Kernel::running().is_ok_and(|kernel| kernel.state(&module) != State::Absent);
+    if !there {
+        let _ = Program::new(["modprobe", "--quiet", "--", &module].map(str::to_owned)).run();
+    }
 }
 
 fn unload(kind: HostKind, name: &str) -> Result<(), Error> {

@@ -48,6 +48,9 @@ pub struct Sysctl {
     /// `/etc/sysctl.conf`, or `/etc/sysctl.d/99-lvsmith.conf` where that is no longer read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sysctl_file: Option<String>,
+    /// Whether the file is looked at at all; without it only the running value is.
+    #[serde(default = "yes")]
+    pub persist: bool,
     /// Whether the running value is set as well.
     #[serde(default = "yes")]
     pub reload: bool,
@@ -192,7 +195,7 @@ impl Resource for Sysctl {
             Presence::Absent => None,
         };
         let before = observed.text.as_deref().unwrap_or_default();
-        if file::value(before, &key) != value {
+        if self.persist && file::value(before, &key) != value {
             changes.push(Change::Persist {
                 name: key.to_string(),
                 text: file::with(before, &key, value.as_deref()),
@@ -300,6 +303,13 @@ mod tests {
         assert!(shown(&only_file, &seen).is_empty());
         let absent = Sysctl { state: Presence::Absent, value: None, ..only_file };
         assert_eq!(shown(&absent, &seen), ["take net.ipv4.ip_forward out of `/etc/sysctl.conf`"]);
+    }
+
+    #[test]
+    fn leaves_the_file_alone_when_told_so() {
+        let live = Sysctl { persist: false, ..sysctl("net.ipv4.ip_forward", "1") };
+        assert_eq!(shown(&live, &observed(Some("0"), None)), ["net.ipv4.ip_forward: 0 -> 1"]);
+        assert!(shown(&live, &observed(Some("1"), None)).is_empty());
     }
 
     #[test]

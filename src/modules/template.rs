@@ -22,7 +22,8 @@ use super::filesystem::{Content, FileMode, Placed};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Template {
-    /// A file beside the playbook or in a role's `templates` folder.
+    /// A file in the role's `templates` folder, in one beside the playbook, or one of those
+    /// that are built in, such as `nginx/back-end.conf`.
     pub src: String,
     /// The path on the host; an existing folder, or a path that ends in `/`, takes the
     /// file under the name it has in `src`, without `.j2`.

@@ -15,7 +15,7 @@ mod play;
 mod role;
 mod task;
 
-pub use role::{BUILT_IN_ROLES, Role};
+pub use role::{BUILT_IN_ROLES, BUILT_IN_TEMPLATES, Role};
 
 /// A playbook file.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::yaml::{self, Kind, Node};
 
 mod built_in;
 
-pub use built_in::BUILT_IN_ROLES;
+pub use built_in::{BUILT_IN_ROLES, BUILT_IN_TEMPLATES};
 
 /// A role as a task sees it.
 #[derive(Debug, Clone)]

@@ -187,6 +187,11 @@ pub fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path)
         .map_err(|error| Diagnostic::new(format!("failed to read `{name}`: {error}")))?;
+    source_of(name, bytes)
+}
+
+/// A source of what was read already; what is not UTF-8 is an error at its place.
+pub fn source_of(name: String, bytes: Vec<u8>) -> Result<Arc<Source>, Diagnostic> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Arc::new(Source { name, text })),
         Err(error) => {

@@ -156,6 +156,11 @@ impl Handle {
     /// Does one request.
     pub fn apply(&mut self, request: &Request) -> Result<(), Error> {
         check(request)?;
+        self.send(request)
+    }
+
+    /// Does one request that may not make sense: the kernel is to judge.
+    pub(crate) fn send(&mut self, request: &Request) -> Result<(), Error> {
         let body = request.encode();
         let raw = socket::Request { kind: self.family, body: &body };
         self.socket.change(raw).map_err(|error| Error::changing(request, error))
@@ -165,6 +170,14 @@ impl Handle {
     /// others are done: a batch is not atomic. Nothing is sent when one of them is refused here.
     pub fn apply_all<R: AsRef<Request>>(&mut self, requests: &[R]) -> Result<Vec<Failure>, Error> {
         requests.iter().try_for_each(|request| check(request.as_ref()))?;
+        self.send_all(requests)
+    }
+
+    /// Does many requests that may not make sense: the kernel is to judge.
+    pub(crate) fn send_all<R: AsRef<Request>>(
+        &mut self,
+        requests: &[R],
+    ) -> Result<Vec<Failure>, Error> {
         let bodies = requests.iter().map(|request| request.as_ref().encode());
         let refused = self.socket.change_all(self.family, bodies).map_err(|source| {
             Error::Socket { what: format!("apply {} changes", requests.len()), source }

@@ -1,23 +1,35 @@
-//! The roles of `playbooks/roles`, carried in the program so that a playbook anywhere can
-//! name them.
+//! The roles of `playbooks/roles` and the templates of `templates`, carried in the program so
+//! that a playbook anywhere can name them.
 
-macro_rules! role_files {
-    ($($path:literal)*) => {
-        &[$(($path, include_str!(concat!("../../../playbooks/roles/", $path)))),*]
+macro_rules! files {
+    ($folder:literal: $($path:literal)*) => {
+        &[$(($path, include_str!(concat!("../../../", $folder, "/", $path)))),*]
     };
 }
 
 /// Path below `playbooks/roles`, and text.
-pub static BUILT_IN_ROLES: &[(&str, &str)] = role_files! {
+pub static BUILT_IN_ROLES: &[(&str, &str)] = files! { "playbooks/roles":
+    "lvs_boot/defaults/main.yml"
+    "lvs_boot/tasks/main.yml"
     "lvs_director/defaults/main.yml"
     "lvs_director/tasks/main.yml"
-    "lvs_director/templates/modules-load.conf"
     "lvs_real_server/defaults/main.yml"
     "lvs_real_server/tasks/main.yml"
     "nginx_backend/defaults/main.yml"
     "nginx_backend/handlers/main.yml"
     "nginx_backend/tasks/main.yml"
-    "nginx_backend/templates/nginx.conf"
+};
+
+/// Templates that any role or playbook may name in `src`: path below `templates`, and text.
+pub static BUILT_IN_TEMPLATES: &[(&str, &str)] = files! { "templates":
+    "ipvs/ipvs.rules"
+    "keepalived/keepalived.conf"
+    "modules-load.d/director.conf"
+    "nginx/back-end.conf"
+    "sysctl.d/director.conf"
+    "sysctl.d/real-server.conf"
+    "systemd/lvsmith-ipvs.service"
+    "systemd/lvsmith-vips.service"
 };
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -31,6 +43,7 @@ pub(super) fn has(name: &str) -> bool {
     names().any(|known| known == name)
 }
 
+/// A file of a built-in role.
 pub(super) fn file(role: &str, path: &str) -> Option<&'static str> {
     let wanted = format!("{role}/{path}");
     BUILT_IN_ROLES.iter().find(|(path, _)| *path == wanted).map(|(_, text)| *text)
@@ -42,9 +55,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn every_file_of_every_role_is_carried() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/roles");
+    fn carries_all_of(folder: &str, carried: &[(&str, &str)]) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let mut folders = vec![root.clone()];
         let mut found = 0;
         while let Some(folder) = folders.pop() {
@@ -55,10 +67,20 @@ mod tests {
                     continue;
                 }
                 let name = path.strip_prefix(&root).expect("below").to_string_lossy().into_owned();
-                assert!(BUILT_IN_ROLES.iter().any(|(path, _)| *path == name), "{name} is missing");
+                assert!(carried.iter().any(|(path, _)| *path == name), "{name} is missing");
                 found += 1;
             }
         }
-        assert_eq!(found, BUILT_IN_ROLES.len());
+        assert_eq!(found, carried.len());
+    }
+
+    #[test]
+    fn every_file_of_every_role_is_carried() {
+        carries_all_of("playbooks/roles", BUILT_IN_ROLES);
+    }
+
+    #[test]
+    fn every_template_is_carried() {
+        carries_all_of("templates", BUILT_IN_TEMPLATES);
     }
 }

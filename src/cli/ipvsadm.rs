@@ -1,0 +1,44 @@
+//! `lvsmith ipvsadm`, and the program called through a link of that name.
+
+use std::ffi::OsString;
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::ipvsadm::{Called, Streams};
+
+/// Do what ipvsadm does, with its own arguments: `-Ln`, `-A -t 10.0.0.1:80 -s rr`, `-R`, …
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true, override_usage = "lvsmith ipvsadm [ARGUMENTS OF IPVSADM]")]
+pub struct Ipvsadm {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+impl Ipvsadm {
+    /// Does it.
+    pub fn run(self) -> ExitCode {
+        run(Called::Ipvsadm, "lvsmith ipvsadm", self.arguments)
+    }
+}
+
+/// Does what the program's name says, when that is one of ipvsadm's.
+pub fn called() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next()?;
+    let called = Called::by(&program)?;
+    Some(run(called, &program.to_string_lossy(), arguments.collect()))
+}
+
+fn run(called: Called, program: &str, arguments: Vec<OsString>) -> ExitCode {
+    let arguments: Vec<String> =
+        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let streams =
+        Streams { input: &mut std::io::stdin().lock(), out: &mut out, err: &mut std::io::stderr() };
+    let code = called.run(program, &arguments, streams);
+    // A reader that has seen enough is no error.
+    let _ = out.flush();
+    ExitCode::from(code)
+}

@@ -1,0 +1,163 @@
+//! All forms of `-L`, and `-S`: a head, then each service with its destinations.
+
+mod destination;
+mod figure;
+mod service;
+
+use std::io::Write;
+
+use super::command::{Columns, Format};
+use super::error::Failure;
+use super::names::Names;
+use super::{rules, sort};
+use crate::netlink::ipvs::{Daemon, DaemonRole, Handle, Protocol, ServiceKey, ServiceState};
+
+/// What lists are made with.
+pub(super) struct Lister<'a> {
+    pub(super) ipvs: &'a mut Handle,
+    /// `None` where numbers are wanted.
+    pub(super) names: Option<&'a Names>,
+    pub(super) out: &'a mut dyn Write,
+}
+
+/// What the lines of a service are to be.
+#[derive(Debug, Clone, Copy)]
+enum Lines {
+    Rows(Format),
+    Rules,
+}
+
+impl Lister<'_> {
+    /// Lists the whole table.
+    pub(super) fn table(&mut self, format: Format) -> Result<(), Failure> {
+        let info = self.ipvs.info().map_err(|error| Failure::of_reading(&error))?;
+        let (major, minor, patch) = info.version;
+        let size = info.table_size.cast_signed();
+        writeln!(self.out, "IP Virtual Server version {major}.{minor}.{patch} (size={size})")?;
+        let mut services = self.ipvs.services().map_err(|error| Failure::of_reading(&error))?;
+        if format.sorted {
+            services = sort::services(services);
+        }
+        self.out.write_all(head(format.columns).as_bytes())?;
+        services.iter().try_for_each(|service| self.service_lines(service, Lines::Rows(format)))
+    }
+
+    /// Lists one service.
+    pub(super) fn service(&mut self, key: &ServiceKey, format: Format) -> Result<(), Failure> {
+        let found = self.ipvs.service(key).map_err(|error| Failure::of_reading(&error))?;
+        let service = found.ok_or_else(Failure::no_such_service)?;
+        self.out.write_all(head(format.columns).as_bytes())?;
+        self.service_lines(&service, Lines::Rows(format))
+    }
+
+    /// Writes the table as rules.
+    pub(super) fn rules(&mut self) -> Result<(), Failure> {
+        let services =
+            sort::services(self.ipvs.services().map_err(|error| Failure::of_reading(&error))?);
+        services.iter().try_for_each(|service| self.service_lines(service, Lines::Rules))
+    }
+
+    fn service_lines(&mut self, state: &ServiceState, lines: Lines) -> Result<(), Failure> {
+        let service = &state.service;
+        let protocol = protocol(&service.key);
+        let mut destinations =
+            self.ipvs.destinations(&service.key).map_err(|error| Failure::of_reading(&error))?;
+        if !matches!(lines, Lines::Rows(Format { sorted: false, .. })) {
+            destinations = sort::destinations(destinations);
+        }
+        match lines {
+            Lines::Rules => {
+                writeln!(self.out, "{}", rules::service(service, self.names))?;
+                let name = rules::name(&service.key, self.names);
+                for state in &destinations {
+                    let rule = rules::destination(state, &name, protocol, self.names);
+                    writeln!(self.out, "{rule}")?;
+                }
+            }
+            Lines::Rows(format) => {
+                writeln!(self.out, "{}", service::row(state, format, self.names))?;
+                for state in &destinations {
+                    let row = destination::row(state, &service.key, format, self.names);
+                    writeln!(self.out, "{row}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the timeouts.
+    pub(super) fn timeouts(&mut self) -> Result<(), Failure> {
+        let timeouts = self.ipvs.timeouts().map_err(|error| Failure::of_reading(&error))?;
+        let all = [timeouts.tcp, timeouts.tcp_fin, timeouts.udp];
+        let [tcp, tcp_fin, udp] = all.map(|timeout| timeout.unwrap_or(0).cast_signed());
+        writeln!(self.out, "Timeout (tcp tcpfin udp): {tcp} {tcp_fin} {udp}")?;
+        Ok(())
+    }
+
+    /// Writes the sync daemons, the master first.
+    pub(super) fn daemons(&mut self) -> Result<(), Failure> {
+        let daemons = self.ipvs.daemons().map_err(|error| Failure::of_reading(&error))?;
+        for role in [DaemonRole::Master, DaemonRole::Backup] {
+            for daemon in daemons.iter().filter(|daemon| daemon.key.role == role) {
+                writeln!(self.out, "{}", daemon_line(daemon))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The protocol that names ports; a mark has none.
+fn protocol(key: &ServiceKey) -> Option<Protocol> {
+    match key {
+        ServiceKey::Address { protocol, .. } => Some(*protocol),
+        ServiceKey::Fwmark { .. } => None,
+    }
+}
+
+fn head(columns: Columns) -> String {
+    let title = "Prot LocalAddress:Port";
+    match columns {
+        Columns::Usual => format!(
+            "{title} Scheduler Flags\n\
+             \x20 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n"
+        ),
+        Columns::Tunnel => format!(
+            "{title} Scheduler Flags\n\
+             \x20 -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn\n"
+        ),
+        Columns::Stats => counters(title, ["Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"]),
+        Columns::Rate => counters(title, ["CPS", "InPPS", "OutPPS", "InBPS", "OutBPS"]),
+        Columns::Thresholds => format!(
+            "{title:<33} {:<10} {:<10} {:<10} {:<10}\n  -> RemoteAddress:Port\n",
+            "Uthreshold", "Lthreshold", "ActiveConn", "InActConn"
+        ),
+        Columns::Persistent => format!(
+            "{title:<33} {:<9} {:<11} {:<10} {:<10}\n  -> RemoteAddress:Port\n",
+            "Weight", "PersistConn", "ActiveConn", "InActConn"
+        ),
+    }
+}
+
+fn counters(title: &str, columns: [&str; 5]) -> String {
+    let columns: String = columns.iter().map(|column| format!(" {column:>8}")).collect();
+    format!("{title:<33}{columns}\n  -> RemoteAddress:Port\n")
+}
+
+fn daemon_line(daemon: &Daemon) -> String {
+    let mut line = format!(
+        "{} sync daemon (mcast={}, syncid={}",
+        daemon.key.role, daemon.interface, daemon.key.sync_id
+    );
+    let more = [
+        ("maxlen", daemon.max_length.filter(|length| *length != 0).map(|n| n.to_string())),
+        ("group", daemon.group.map(super::address::plain)),
+        ("port", daemon.port.filter(|port| *port != 0).map(|n| n.to_string())),
+        ("ttl", daemon.ttl.filter(|ttl| *ttl != 0).map(|n| n.to_string())),
+    ];
+    for (name, value) in more {
+        if let Some(value) = value {
+            line += &format!(", {name}={value}");
+        }
+    }
+    line + ")"
+}
