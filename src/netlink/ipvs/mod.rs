@@ -48,6 +48,7 @@ mod constants;
 mod daemon;
 mod destination;
 mod error;
+mod feature;
 mod handle;
 mod message;
 mod option;
