@@ -9,8 +9,8 @@
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
 //! - [`netlink`]: IPVS over generic netlink; links, addresses and routes over rtnetlink;
+//! - [`director`]: a whole IPVS setup, shown, compared, kept in a file, made so;
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
-//! - [`director`]: an IPVS table as people and programs are shown it;
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - [`report`]: what people and programs are told;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.

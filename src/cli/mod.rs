@@ -18,6 +18,7 @@ mod ipvs;
 mod ipvsadm;
 mod lab;
 mod place;
+mod secret;
 mod trial;
 mod vm;
 
@@ -48,11 +49,14 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
     Lab(lab::Lab),
-    Ipvsadm(ipvsadm::Ipvsadm),
     Ipvs(ipvs::Ipvs),
+    Ipvsadm(ipvsadm::Ipvsadm),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
-    Agent,
+    Agent {
+        /// What the line begins with that says it is ready
+        mark: Option<String>,
+    },
     /// Run commands in a micro-VM that has a kernel with IPVS
     #[command(subcommand)]
     Vm(vm::Vm),
@@ -78,12 +82,12 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Agent => agent::run().into(),
+        Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),
-        Command::Ipvsadm(command) => command.run(),
         Command::Ipvs(command) => ipvs::run(command),
+        Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
         Command::Completions(shell) => shell.run(Cli::command()).into(),
         Command::Man(man) => man.run(Cli::command()).into(),

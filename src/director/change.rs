@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Setup;
 use super::setup::Step;
+use crate::modules::modprobe;
 use crate::netlink::ipvs::{Error, Failure, Handle};
 
 /// How far to go.
@@ -62,6 +63,7 @@ impl Setup {
     /// found out and tried once more: another program may have changed the table meanwhile.
     pub fn make(&self, ipvs: &mut Handle, now: &Self, way: Way) -> Result<Made, Error> {
         let steps = self.steps(now, way.purge);
+        modprobe::load_schedulers(steps.iter().map(AsRef::as_ref));
         if way.atomic {
             return self.make_whole(ipvs, now, steps);
         }

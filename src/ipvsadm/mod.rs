@@ -16,6 +16,7 @@ mod number;
 mod options;
 mod parse;
 mod restore;
+mod rule;
 mod rules;
 mod sort;
 mod usage;
@@ -28,8 +29,10 @@ use error::Failure;
 use listing::Lister;
 use names::Names;
 
+use crate::modules::modprobe;
 use crate::netlink::ipvs::{Handle, Request};
 
+pub(crate) use rule::{RuleReader, WrongRule, rules_of_service};
 pub use wrapper::Called;
 
 /// What the command reads from and writes to.
@@ -124,6 +127,7 @@ fn open() -> Result<Handle, Failure> {
 
 impl Session<'_> {
     fn change(&mut self, request: &Request) -> Result<(), Failure> {
+        modprobe::load_schedulers([request]);
         self.ipvs.send(request).map_err(|error| Failure::of_change(request, &error))
     }
 

@@ -35,8 +35,12 @@ impl<'a> Reader<'a> {
 
     /// The word that was read last, which messages show.
     pub(super) fn word(&self) -> &'a str {
-        let last = self.next.checked_sub(1).and_then(|index| self.arguments.get(index));
-        last.map_or("", String::as_str)
+        self.arguments.get(self.place()).map_or("", String::as_str)
+    }
+
+    /// The place of that word.
+    pub(super) fn place(&self) -> usize {
+        self.next.saturating_sub(1)
     }
 
     /// What was no switch; complete when there are no more switches.

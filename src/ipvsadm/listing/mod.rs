@@ -70,7 +70,7 @@ impl Lister<'_> {
                 writeln!(self.out, "{}", rules::service(service, self.names))?;
                 let name = rules::name(&service.key, self.names);
                 for state in &destinations {
-                    let rule = rules::destination(state, &name, protocol, self.names);
+                    let rule = rules::destination(&state.destination, &name, protocol, self.names);
                     writeln!(self.out, "{rule}")?;
                 }
             }
@@ -111,6 +111,13 @@ fn protocol(key: &ServiceKey) -> Option<Protocol> {
     match key {
         ServiceKey::Address { protocol, .. } => Some(*protocol),
         ServiceKey::Fwmark { .. } => None,
+    }
+}
+
+/// Cuts a name where its column ends, as is done unless it is of IPv6.
+fn cut(name: &mut String, width: usize) {
+    if let Some((end, _)) = name.char_indices().nth(width) {
+        name.truncate(end);
     }
 }
 
