@@ -92,6 +92,9 @@ impl fmt::Display for Change {
     }
 }
 
+/// The least that the kernel lets a backup receive at once.
+const SHORTEST: u16 = 1024;
+
 /// The longest datagram of UDP over IPv4.
 const LONGEST: u16 = 65507;
 
@@ -114,19 +117,6 @@ impl IpvsDaemon {
     }
 }
 
-/// Whether a running daemon is the declared one, as far as it was declared.
-fn equal(declared: &Daemon, running: &Daemon) -> bool {
-    fn as_declared<T: PartialEq>(declared: &Option<T>, running: &Option<T>) -> bool {
-        declared.is_none() || declared == running
-    }
-    declared.key == running.key
-        && declared.interface == running.interface
-        && as_declared(&declared.max_length, &running.max_length)
-        && as_declared(&declared.group, &running.group)
-        && as_declared(&declared.port, &running.port)
-        && as_declared(&declared.ttl, &running.ttl)
-}
-
 impl Resource for IpvsDaemon {
     type Observed = Vec<Daemon>;
     type Change = Change;
@@ -142,6 +132,11 @@ impl Resource for IpvsDaemon {
         }
         if self.max_length.is_some_and(|length| length.get() > LONGEST) {
             return Err(Error::new(format!("`max_length` is above {LONGEST}")));
+        }
+        let short = self.max_length.is_some_and(|length| length.get() < SHORTEST);
+        if self.state == State::Backup && short {
+            return Err(Error::new(format!("`max_length` of a backup is below {SHORTEST}"))
+                .hint("the kernel would take that instead"));
         }
         match self.group {
             Some(group) if !group.is_multicast() => {
@@ -172,7 +167,7 @@ impl Resource for IpvsDaemon {
         };
         let running = observed.iter().find(|daemon| daemon.key.role == declared.key.role);
         match running {
-            Some(running) if equal(&declared, running) => Vec::new(),
+            Some(running) if running.is(&declared) => Vec::new(),
             running => {
                 let start = Change(Request::StartDaemon(declared));
                 running.map(stop).into_iter().chain([start]).collect()
@@ -271,6 +266,7 @@ mod tests {
             ("{state: master, interface: eth1, role: backup}", "only with `state: absent`"),
             ("{state: master, interface: eth1, group: 10.0.0.1}", "not a multicast address"),
             ("{state: master, interface: eth1, max_length: 65508}", "above 65507"),
+            ("{state: backup, interface: eth1, max_length: 1000}", "below 1024"),
         ] {
             let task: IpvsDaemon = travelled(yaml);
             assert!(task.check().unwrap_err().message.contains(part), "{yaml}");

@@ -92,7 +92,7 @@ impl Resource for IpvsTable {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
-        Ok(host.ipvs()?.apply(&change.request)?)
+        self.apply_all(host, std::slice::from_ref(change))
     }
 
     fn apply_all(&self, host: &mut Host, changes: &[Change]) -> Result<(), Error> {

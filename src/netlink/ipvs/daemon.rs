@@ -52,6 +52,22 @@ pub struct Daemon {
     pub ttl: Option<u8>,
 }
 
+impl Daemon {
+    /// Whether a running daemon is the declared one, as far as that was declared.
+    #[must_use]
+    pub fn is(&self, declared: &Self) -> bool {
+        fn as_declared<T: PartialEq>(declared: &Option<T>, running: &Option<T>) -> bool {
+            declared.is_none() || declared == running
+        }
+        declared.key == self.key
+            && declared.interface == self.interface
+            && as_declared(&declared.max_length, &self.max_length)
+            && as_declared(&declared.group, &self.group)
+            && as_declared(&declared.port, &self.port)
+            && as_declared(&declared.ttl, &self.ttl)
+    }
+}
+
 /// For how long idle connections are kept, in seconds. What is not given is not changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {

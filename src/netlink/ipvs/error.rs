@@ -5,9 +5,11 @@
 
 use nix::errno::Errno;
 
+use super::feature::scheduler_since;
 use super::message::Request;
 use super::refused::Refused;
 use super::service::Family;
+use super::settings::Release;
 use crate::netlink::socket;
 
 /// Why something about IPVS failed.
@@ -37,6 +39,18 @@ pub enum Error {
         /// What to do about it, where that is known.
         hint: Option<String>,
     },
+    /// The kernel took it, and left out what it does not know.
+    #[error("failed to {what}: {feature} came with kernel {since}, and this one is {running}")]
+    TooOld {
+        /// What was to be done.
+        what: String,
+        /// What this kernel lacks.
+        feature: &'static str,
+        /// The first kernel that has it.
+        since: Release,
+        /// The kernel that runs.
+        running: Release,
+    },
     /// The exchange with the kernel failed.
     #[error("failed to {what}: {source}")]
     Socket {
@@ -64,6 +78,7 @@ impl Error {
             Self::NoIpvs => Some("load it with `modprobe ip_vs`, or run in a micro-VM with `--vm`"),
             Self::Refused { refused, .. } => refused.hint.as_deref(),
             Self::Kernel { hint, .. } => hint.as_deref(),
+            Self::TooOld { .. } => Some("boot a newer kernel, or try it in a lab with `--vm`"),
             Self::Socket { .. } => None,
         }
     }
@@ -135,10 +150,16 @@ fn meaning(request: &Request, errno: Errno) -> Option<Meaning> {
                 &format!("scheduler `{}` or engine `{engine}` is not available", new.scheduler),
                 format!("try `modprobe ip_vs_{}` and `modprobe ip_vs_pe_{engine}`", new.scheduler),
             ),
-            None => hinted(
-                &format!("scheduler `{}` is not available", new.scheduler),
-                format!("try `modprobe ip_vs_{}`", new.scheduler),
-            ),
+            None => {
+                let since = match scheduler_since(new.scheduler.as_str()) {
+                    Some(since) => format!("; kernels have it since {since}"),
+                    None => String::new(),
+                };
+                hinted(
+                    &format!("scheduler `{}` is not available", new.scheduler),
+                    format!("try `modprobe ip_vs_{}`{since}", new.scheduler),
+                )
+            }
         },
         (AddDestination(key, new), Errno::EINVAL)
             if Family::of(new.key.address) != key.family() =>
@@ -199,7 +220,7 @@ mod tests {
                 Request::AddService(service.clone()),
                 Errno::ENOENT,
                 "scheduler `mh` is not available",
-                "modprobe ip_vs_mh",
+                "modprobe ip_vs_mh`; kernels have it since 4.18",
             ),
             (Request::AddService(sip), Errno::ENOENT, "or engine `sip`", "ip_vs_pe_sip"),
             (Request::EditService(service.clone()), Errno::ESRCH, "no such service", ""),

@@ -10,6 +10,7 @@ use super::constants::*;
 use super::daemon::{Daemon, DaemonKey, Info, Timeouts};
 use super::destination::{Destination, DestinationKey, DestinationState};
 use super::error::Error;
+use super::feature::{self, Feature};
 use super::message::{self, Request};
 use super::option::Options;
 use super::service::{Service, ServiceKey, ServiceState};
@@ -22,6 +23,8 @@ pub struct Handle {
     socket: Socket,
     family: u16,
     options: Option<Options>,
+    /// What this kernel was seen to have.
+    proven: Vec<Feature>,
 }
 
 /// One request of several that failed.
@@ -44,7 +47,7 @@ impl Handle {
         let body = message::family_request(IPVS_GENL_NAME);
         let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
         match socket.get(request, message::family) {
-            Ok(Some(family)) => Ok(Self { socket, family, options: Options::open() }),
+            Ok(Some(family)) => Ok(Self::over(socket, family)),
             Ok(None) | Err(socket::Error::Kernel(Errno::ENOENT)) => Err(Error::NoIpvs),
             Err(error) => Err(Error::reading(what, error)),
         }
@@ -60,7 +63,11 @@ impl Handle {
             .dump(request, message::named_family)
             .map_err(|error| Error::reading(what, error))?;
         let found = families.into_iter().find(|(name, _)| name == IPVS_GENL_NAME);
-        Ok(found.map(|(_, family)| Self { socket, family, options: Options::open() }))
+        Ok(found.map(|(_, family)| Self::over(socket, family)))
+    }
+
+    fn over(socket: Socket, family: u16) -> Self {
+        Self { socket, family, options: Options::open(), proven: Vec::new() }
     }
 
     /// The version of this IPVS and the size of its connection table.
@@ -163,7 +170,46 @@ impl Handle {
     pub(crate) fn send(&mut self, request: &Request) -> Result<(), Error> {
         let body = request.encode();
         let raw = socket::Request { kind: self.family, body: &body };
-        self.socket.change(raw).map_err(|error| Error::changing(request, error))
+        self.socket.change(raw).map_err(|error| Error::changing(request, error))?;
+        self.prove(request)
+    }
+
+    /// Reads back what an older kernel would have dropped, once for each such thing. A
+    /// destination that became another one than was asked for is removed again.
+    fn prove(&mut self, request: &Request) -> Result<(), Error> {
+        let mut used = feature::used_by(request);
+        used.retain(|feature| !self.proven.contains(feature));
+        if used.is_empty() {
+            return Ok(());
+        }
+        if self.holds(request)? {
+            self.proven.extend(used);
+            return Ok(());
+        }
+        // Where the kernel is new enough, another program was at it in the meantime.
+        let running = feature::running();
+        let Some(lacking) = feature::lacking(&used, running) else { return Ok(()) };
+        if let Request::AddDestination(key, new) = request {
+            // It may have another address by now, and then it is not found.
+            let _ = self.remove_destination(*key, new.key);
+        }
+        let (feature, since) = lacking.described();
+        Err(Error::TooOld { what: request.to_string(), feature, since, running })
+    }
+
+    /// Whether what was asked for is there.
+    fn holds(&mut self, request: &Request) -> Result<bool, Error> {
+        Ok(match request {
+            Request::AddService(new) | Request::EditService(new) => {
+                self.service(&new.key)?.is_some_and(|state| state.service == *new)
+            }
+            Request::AddDestination(key, new) | Request::EditDestination(key, new) => {
+                let mut found = self.destinations(key)?.into_iter();
+                found.any(|state| state.destination == *new)
+            }
+            Request::StartDaemon(new) => self.daemons()?.iter().any(|daemon| daemon.is(new)),
+            _ => true,
+        })
     }
 
     /// Does many requests, much faster than one by one, and tells which of them failed. The
@@ -187,7 +233,36 @@ impl Handle {
             let error = Error::answered(request, errno);
             Some(Failure { index, request: request.clone(), error })
         };
-        Ok(refused.into_iter().filter_map(failure).collect())
+        let mut failures: Vec<Failure> = refused.into_iter().filter_map(failure).collect();
+        self.prove_all(requests, &mut failures)?;
+        Ok(failures)
+    }
+
+    /// The same for what was sent together: of what did not fail, the last word on each thing.
+    fn prove_all<R: AsRef<Request>>(
+        &mut self,
+        requests: &[R],
+        failures: &mut Vec<Failure>,
+    ) -> Result<(), Error> {
+        let failed: HashSet<usize> = failures.iter().map(|failure| failure.index).collect();
+        for (index, request) in requests.iter().map(AsRef::as_ref).enumerate() {
+            let used = feature::used_by(request);
+            if used.iter().all(|one| self.proven.contains(one)) || failed.contains(&index) {
+                continue;
+            }
+            let mut later = requests.iter().skip(index + 1).map(AsRef::as_ref);
+            if later.any(|later| later.overrides(request)) {
+                continue;
+            }
+            match self.prove(request) {
+                Err(error @ Error::TooOld { .. }) => {
+                    failures.push(Failure { index, request: request.clone(), error });
+                }
+                other => other?,
+            }
+        }
+        failures.sort_by_key(|failure| failure.index);
+        Ok(())
     }
 
     /// Adds a service.

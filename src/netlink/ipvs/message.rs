@@ -94,6 +94,25 @@ impl Request {
         }
     }
 
+    /// Whether what an earlier one made may be another thing, or gone, after this one.
+    pub(super) fn overrides(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::Flush, _) => true,
+            (Self::StopDaemon(_), Self::StartDaemon(_)) => true,
+            (Self::RemoveService(key), _) => earlier.service_key() == Some(*key),
+            (Self::EditService(_), Self::AddService(_) | Self::EditService(_)) => {
+                self.service_key() == earlier.service_key()
+            }
+            (
+                Self::EditDestination(key, Destination { key: this, .. })
+                | Self::RemoveDestination(key, this),
+                Self::AddDestination(same, Destination { key: that, .. })
+                | Self::EditDestination(same, Destination { key: that, .. }),
+            ) => key == same && this == that,
+            _ => false,
+        }
+    }
+
     /// Refuses what the kernel would take although it makes no sense. What removes or resets
     /// is never refused: it must reach what other programs have made.
     pub(super) fn check(&self) -> Result<(), super::Refused> {

@@ -201,3 +201,61 @@ fn retries_a_call_that_a_signal_interrupted() {
     let mut socket = scripted([signal, dump(0, 1, 3)]);
     assert_eq!(socket.dump(ASK, first_byte).unwrap(), [3]);
 }
+
+/// What comes next; when nothing does, the socket fails instead of waiting for ever.
+struct Mutated(RefCell<VecDeque<Vec<u8>>>);
+
+impl Wire for Mutated {
+    fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        Ok(datagram.len())
+    }
+
+    fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<(usize, u32)> {
+        let next = self.0.borrow_mut().pop_front();
+        let datagram = next.ok_or(io::Error::from(io::ErrorKind::TimedOut))?;
+        let room = buffer.capacity() - buffer.len();
+        buffer.extend(datagram.iter().take(room));
+        Ok((datagram.len(), 0))
+    }
+}
+
+#[test]
+fn survives_answers_that_are_cut_overwritten_or_out_of_order() {
+    let mut seed = 1u64;
+    let mut below = |end: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as usize % end
+    };
+    for _ in 0..20_000 {
+        let mut answers: Vec<Vec<u8>> = (1..=3u32)
+            .map(|sequence| dump(0, sequence, 7).expect("bytes").0)
+            .chain([message(NLMSG_ERROR, 0, 1, &(-1i32).to_ne_bytes())])
+            .collect();
+        for _ in 0..1 + below(4) {
+            let at = below(answers.len());
+            let length = answers[at].len().max(1);
+            match below(5) {
+                0 => answers[at].truncate(below(length)),
+                1 => answers.swap(at, 0),
+                2 => {
+                    let again = answers[at].clone();
+                    answers[at].extend(again);
+                }
+                _ => {
+                    if let Some(byte) = answers[at].get_mut(below(length)) {
+                        *byte = below(256) as u8;
+                    }
+                }
+            }
+        }
+        let wire = Mutated(RefCell::new(answers.into()));
+        let mut socket = Socket { wire, sequence: 0, buffer: Vec::with_capacity(256) };
+        // None may panic or go on for ever, and an answer is never longer than what came.
+        if let Ok(found) = socket.dump(ASK, first_byte) {
+            assert!(found.len() <= 8, "{found:?}");
+        }
+        if let Ok(refused) = socket.change_all(32, vec![vec![0; 8]; 3]) {
+            assert!(refused.iter().all(|(index, _)| *index < 3), "{refused:?}");
+        }
+    }
+}
