@@ -47,9 +47,8 @@ impl Namespace {
 
     /// Runs this in it, on a thread of its own: which namespace it is in is a thread's matter.
     pub(crate) fn inside(&self, run: impl FnOnce() -> Result<()> + Send) -> Result<()> {
-        let file = std::fs::File::open(format!("/run/netns/{}", self.name))?;
-        let entered = move || {
-            setns(file, CloneFlags::CLONE_NEWNET)?;
+        let entered = || {
+            self.enter()?;
             run()
         };
         let joined = std::thread::scope(|scope| scope.spawn(entered).join());

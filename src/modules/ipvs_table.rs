@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::ipvs_service::{self, IpvsService};
-use super::{Error, Host, Presence, Resource, TextDiff};
+use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{Change, Failure, Policy, Request, Table, VirtualService, raced};
 
 /// Declares many virtual services of IPVS, each as `ipvs_service` does, in one task.
@@ -92,10 +92,11 @@ impl Resource for IpvsTable {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
-        Ok(host.ipvs()?.apply(&change.request)?)
+        self.apply_all(host, std::slice::from_ref(change))
     }
 
     fn apply_all(&self, host: &mut Host, changes: &[Change]) -> Result<(), Error> {
+        load_schedulers(changes);
         let mut failures = host.ipvs()?.apply_all(changes)?;
         if raced(&failures) {
             // Another program was at it too; what is left to do is another thing by now.
@@ -123,6 +124,18 @@ impl Resource for IpvsTable {
         let count: usize = observed.services().iter().map(destinations).sum();
         map.insert("destinations".into(), count.into());
         map
+    }
+}
+
+/// Loads what the changes need, each once.
+fn load_schedulers(changes: &[Change]) {
+    let mut seen = HashSet::new();
+    for Change { request, .. } in changes {
+        if let Request::AddService(service) | Request::EditService(service) = request
+            && seen.insert(&service.scheduler)
+        {
+            modprobe::load_scheduler(&service.scheduler);
+        }
     }
 }
 

@@ -43,6 +43,7 @@
 //! ```
 
 mod attr;
+mod connections;
 mod constants;
 mod daemon;
 mod destination;
@@ -52,10 +53,12 @@ mod message;
 mod option;
 mod refused;
 mod service;
+mod settings;
 mod stats;
 mod table;
 pub(crate) mod written;
 
+pub use connections::{Connection, ConnectionsError, EngineData, connections};
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};
 pub use error::Error;
@@ -67,6 +70,7 @@ pub use service::{
     Engine, Family, Netmask, Persistence, Protocol, SCHEDULERS, Scheduler, SchedulerFlags, Service,
     ServiceKey, ServiceState,
 };
+pub use settings::{Range, Release, SETTINGS, Setting, setting};
 pub use stats::{Stats, Unknown};
 pub(crate) use table::raced;
 pub use table::{Before, Change, Converged, Plan, Policy, Table, VirtualService};
