@@ -1,18 +1,48 @@
 //! Figures, each beside a peer or a floor that ran in the same minutes on the same machine:
 //! `make bench`, or `cargo bench -- WORD...` for those whose name has one of these words.
+//!
+//! Those of IPVS run in a micro-VM where this kernel has none: this same program, once more.
 
 #![expect(clippy::disallowed_methods, reason = "what is measured are programs")]
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
+use crate::measure::LVSMITH;
+
+mod ipvs;
 mod lab;
 mod measure;
 mod memory;
+mod replay;
+mod rules;
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = ipvs::part(&arguments) {
+        return code;
+    }
     if !nix::unistd::geteuid().is_root() {
         eprintln!("labs need root: they are made of network namespaces");
         return ExitCode::FAILURE;
     }
-    lab::run().exit()
+    let inside = lvsmith::vm::inside();
+    let mut well = inside || lab::run().is_well();
+    well &= match (inside, lvsmith::vm::needed()) {
+        (false, true) => ipvs_in_vm(&arguments),
+        _ => ipvs::run().map(|book| book.is_well()),
+    }
+    .unwrap_or_else(|error| {
+        eprintln!("{error:?}");
+        false
+    });
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn ipvs_in_vm(arguments: &[String]) -> anyhow::Result<bool> {
+    if !ipvs::NAMES.iter().any(|name| measure::wanted(name)) {
+        return Ok(true);
+    }
+    let mut command = Command::new(LVSMITH);
+    command.args(["vm", "run", "--"]).arg(std::env::current_exe()?).args(arguments);
+    Ok(command.status()?.success())
 }

@@ -78,3 +78,22 @@ pub(crate) fn peak_until_end(
     ensure!(status.success(), "it ended with {status}");
     Ok(peak)
 }
+
+/// The most that a program has held by the time it ends, in MB, looked at every other
+/// millisecond; it must end well.
+pub(crate) fn high_water(mut child: Child) -> Result<f64> {
+    let path = format!("/proc/{}/status", child.id());
+    let mut peak = 0.0_f64;
+    loop {
+        // What has ended and was not waited for yet has no memory any more, and no such line.
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        peak = peak.max(number.map_or(0.0, |kib| kib * 1024.0 / 1e6));
+        if let Some(status) = child.try_wait()? {
+            ensure!(status.success(), "it ended with {status}");
+            return Ok(peak);
+        }
+        thread::sleep(EVERY);
+    }
+}

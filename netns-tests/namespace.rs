@@ -47,10 +47,7 @@ impl Namespace {
 
     /// Runs this in it, on a thread of its own: which namespace it is in is a thread's matter.
     pub(crate) fn inside(&self, run: impl FnOnce() -> Result<()> + Send) -> Result<()> {
-        let entered = || {
-            self.enter()?;
-            run()
-        };
+        let entered = || self.enter().and_then(|()| run());
         let joined = std::thread::scope(|scope| scope.spawn(entered).join());
         joined.unwrap_or_else(|_| anyhow::bail!("it panicked"))
     }

@@ -15,7 +15,7 @@ use serde_json::json;
 const LVSMITH: &str = env!("CARGO_BIN_EXE_lvsmith");
 
 fn agent() -> AgentClient {
-    Local::default().program(LVSMITH).start().expect("the agent starts")
+    Local::default().program(LVSMITH).start(None).expect("the agent starts")
 }
 
 fn shell(agent: &mut AgentClient, script: &str) -> serde_json::Map<String, serde_json::Value> {
@@ -89,7 +89,7 @@ fn ends_at_the_end_of_its_input_and_survives_an_interrupt() {
     };
     protocol::write(&mut input, &Frame { id: 1, body: &hello }).unwrap();
     let reply: Frame<Reply> = protocol::read(&mut output).unwrap().unwrap();
-    assert_eq!(reply.body, Reply::Hello);
+    assert!(matches!(reply.body, Reply::Hello { user } if !user.is_empty()));
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupted.unwrap().success());
     protocol::write(&mut input, &Frame { id: 2, body: &Request::Facts }).unwrap();
@@ -101,7 +101,7 @@ fn ends_at_the_end_of_its_input_and_survives_an_interrupt() {
 
 #[test]
 fn says_that_the_program_to_start_is_missing() {
-    let error = Local::default().program("/no/such/lvsmith").start().unwrap_err();
+    let error = Local::default().program("/no/such/lvsmith").start(None).unwrap_err();
     assert!(error.to_string().contains("`/no/such/lvsmith`"), "{error}");
     assert!(!Path::new("/no/such").exists());
 }

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 #[path = "cli/ipvs.rs"]
 mod ipvs;
+#[path = "cli/ipvsadm.rs"]
+mod ipvsadm;
 #[path = "cli/lab_files.rs"]
 mod lab_files;
 
@@ -159,11 +161,11 @@ fn values_from_earlier_tasks_are_waited_for() {
 #[test]
 fn become_is_not_passed_over() {
     let folder = site(
-        "- hosts: localhost\n  gather_facts: false\n  become: true\n  become_user: www-data\n  tasks:\n    - command: id\n",
+        "- hosts: localhost\n  gather_facts: false\n  become: true\n  become_user: no-such-user\n  tasks:\n    - command: id\n",
     );
     let output = lvsmith(folder.path(), &["apply", "site.yml"]);
     assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
-    assert!(shown(&output).contains("cannot become `www-data`"), "{}", shown(&output));
+    assert!(shown(&output).contains("cannot become `no-such-user`"), "{}", shown(&output));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) const CASES: &[Case] = &[
     native("ssh::a_disk_that_is_full", full),
     native("ssh::an_agent_that_is_killed", killed),
     native("ssh::one_host_of_two", one_of_two),
+    native("ssh::becomes_root_and_others", becomes),
+    native("ssh::becomes_root_with_a_password", password),
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -203,5 +205,73 @@ fn one_of_two() -> Result<()> {
         said.output.lines().any(|line| line.starts_with(host) && line.contains(count))
     };
     ensure!(line("web ", " failed=0 ") && line("gone ", "unreachable=1"), "{said:?}");
+    far.0.down()
+}
+
+impl Far {
+    /// Logs in as somebody who may become others, as a line of sudoers says.
+    fn as_operator(&self, sudoers: &str, variables: &str) -> Result<()> {
+        self.0
+            .run(
+                "rs2",
+                &format!(
+                    "useradd -m op && echo op:swordfish | chpasswd && install -d -o op -m 700 \
+                 /home/op/.ssh && install -o op -m 600 /root/key.pub /home/op/.ssh/authorized_keys \
+                 && echo 'op ALL=(ALL) {sudoers}' >/etc/sudoers.d/op && chmod 440 /etc/sudoers.d/op"
+                ),
+            )?
+            .exits(0)?;
+        self.0.write(
+            "inventory.yml",
+            &format!(
+                "all: {{hosts: {{web: {{ansible_host: 10.10.0.3, ansible_user: op{variables}}}}}}}\n"
+            ),
+        )?;
+        self.0.write(
+            "site.yml",
+            "- hosts: all\n  tasks:\n    - command: id -un\n      register: one\n    \
+             - command: id -un\n      become: true\n      register: two\n    \
+             - copy: {content: \"{{ one.stdout }} {{ two.stdout }}\", dest: /srv/name, \
+             owner: op}\n      become: true\n",
+        )
+    }
+}
+
+fn becomes() -> Result<()> {
+    let far = Far::new()?;
+    far.as_operator("NOPASSWD: ALL", "")?;
+    far.apply()?.exits(0)?;
+    ensure!(far.far("cat /srv/name")? == "op root");
+    ensure!(far.far("ls /root/.cache/lvsmith/agent-*")?.is_empty(), "root's home has one");
+    let gone = "timeout 5 sh -c \"while pgrep -f '[a]gent-.* agent lvsmith-'; do sleep 0.1; done\"";
+    far.0.run("rs2", gone)?.exits(0)?;
+    far.0.down()
+}
+
+fn password() -> Result<()> {
+    let far = Far::new()?;
+    far.as_operator("ALL", "")?;
+    let failed = |said: &Said, why: &str| {
+        let told =
+            said.output.contains("cannot become `root` on `web`") && said.output.contains(why);
+        ensure!(said.exit == Some(2) && told, "{why}: {said:?}");
+        Ok(())
+    };
+    failed(&far.apply()?, "a password is required")?;
+    far.0.write("password", "catfish\n")?;
+    let with_file = || -> Result<Said> {
+        let folder = far.0.path().display();
+        let program = env!("CARGO_BIN_EXE_lvsmith");
+        let script =
+            format!("cd {folder} && {program} apply -v site.yml --become-password-file password");
+        far.0.run("rs1", &script)
+    };
+    failed(&with_file()?, "incorrect password")?;
+    far.0.write("password", "swordfish\n")?;
+    let said = with_file()?;
+    said.exits(0)?;
+    ensure!(far.far("cat /srv/name")? == "op root");
+    let shown = format!("{}{}", said.output, said.errors);
+    ensure!(!shown.contains("swordfish"), "{shown}");
     far.0.down()
 }

@@ -10,9 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::stat::{Mode as Umask, umask};
-use nix::unistd::{dup2_stdin, dup2_stdout};
+use nix::unistd::{dup2_stdin, dup2_stdout, geteuid};
 
 use crate::lab::probe;
+use crate::modules::filesystem::Accounts;
 use crate::modules::{self, Error, Host, Place};
 
 use protocol::{Frame, Reply, Request};
@@ -25,8 +26,12 @@ pub mod supervisor;
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs the agent on this process's standard input and output, until the controller closes.
-pub fn run() -> io::Result<()> {
-    let (input, output) = take_over_standard_streams()?;
+/// It says that it is ready when it is given a mark to put before that.
+pub fn run(mark: Option<&str>) -> io::Result<()> {
+    let (input, mut output) = take_over_standard_streams()?;
+    if let Some(mark) = mark {
+        writeln!(output, "{mark} ready")?;
+    }
     ignore_interrupts();
     // What modules create has predictable permissions, whoever started the agent.
     umask(Umask::from_bits_truncate(0o022));
@@ -62,7 +67,7 @@ fn answer(session: &mut Option<Host>, request: Request) -> Reply {
         return match greet(version, &build) {
             Ok(()) => {
                 *session = Some(Host::new(kind));
-                Reply::Hello
+                hello()
             }
             Err(error) => Reply::Failed(error),
         };
@@ -87,6 +92,10 @@ fn guard(host: &mut Host, work: impl FnOnce(&mut Host) -> Result<Reply, Error>) 
     }
 }
 
+fn hello() -> Reply {
+    Reply::Hello { user: Accounts::read().user_name(geteuid().as_raw()) }
+}
+
 fn greet(version: u32, build: &str) -> Result<(), Error> {
     if version != protocol::VERSION {
         return Err(Error::new(format!(
@@ -104,7 +113,7 @@ fn greet(version: u32, build: &str) -> Result<(), Error> {
 
 fn perform(host: &mut Host, request: Request) -> Result<Reply, Error> {
     match request {
-        Request::Hello { .. } => Ok(Reply::Hello),
+        Request::Hello { .. } => Ok(hello()),
         Request::Run { module, arguments, mode } => {
             let row = modules::find(&module)
                 .ok_or_else(|| Error::new(format!("this agent has no module `{module}`")))?;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::modules::{Error, HostKind, Mode, Outcome};
 
 /// Bumped when a frame means something else than before.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The largest frame either side accepts, in bytes.
 pub const FRAME_LIMIT: u32 = 64 << 20;
@@ -50,7 +50,10 @@ pub enum Request {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// The agent is of the same build.
-    Hello,
+    Hello {
+        /// Whom it works as, by name where it has one.
+        user: String,
+    },
     /// The module ran.
     Outcome(Outcome),
     /// Facts or a probe's evidence.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::secret::SecretArgs;
 use super::{Exit, complain, complain_at, connector::Machines};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Options, Summary};
@@ -53,6 +54,8 @@ pub(super) struct RunArgs {
     /// How many hosts at a time [default: all, up to 64]
     #[arg(short, long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     forks: usize,
+    #[command(flatten)]
+    secret: SecretArgs,
     /// Show the result of every task
     #[arg(short, long)]
     verbose: bool,
@@ -74,6 +77,7 @@ impl RunArgs {
             extra,
             forks: self.forks,
             color: super::color(),
+            become_password: self.secret.read().map_err(Diagnostics::from)?,
         })
     }
 

@@ -18,6 +18,7 @@ mod ipvs;
 mod ipvsadm;
 mod lab;
 mod place;
+mod secret;
 mod trial;
 mod vm;
 
@@ -52,7 +53,10 @@ enum Command {
     Ipvsadm(ipvsadm::Ipvsadm),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
-    Agent,
+    Agent {
+        /// What the line begins with that says it is ready
+        mark: Option<String>,
+    },
     /// Run commands in a micro-VM that has a kernel with IPVS
     #[command(subcommand)]
     Vm(vm::Vm),
@@ -78,7 +82,7 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Agent => agent::run().into(),
+        Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Lab(command) => lab::run(command),

@@ -25,6 +25,31 @@ impl LastWords {
     /// Listens until the program ends; to nothing at all when there is no pipe.
     #[must_use]
     pub fn of(stderr: Option<ChildStderr>) -> Self {
+        Self::listening(stderr, |_| {})
+    }
+
+    /// The same, and answers each time that the program asks.
+    pub(super) fn answering(
+        stderr: Option<ChildStderr>,
+        question: &str,
+        mut answer: impl FnMut() + Send + 'static,
+    ) -> Self {
+        let (question, mut tail) = (question.as_bytes().to_vec(), Vec::new());
+        Self::listening(stderr, move |bytes| {
+            tail.extend_from_slice(bytes);
+            while let Some(at) = tail.windows(question.len()).position(|part| part == question) {
+                tail.drain(..at + question.len());
+                answer();
+            }
+            let rest = tail.len().saturating_sub(question.len());
+            tail.drain(..rest);
+        })
+    }
+
+    fn listening(
+        stderr: Option<ChildStderr>,
+        mut heard: impl FnMut(&[u8]) + Send + 'static,
+    ) -> Self {
         let words = Self::default();
         if let Some(mut stderr) = stderr {
             words.said().speaking = true;
@@ -32,7 +57,9 @@ impl LastWords {
             std::thread::spawn(move || {
                 let mut buffer = [0; 1024];
                 while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-                    listener.hear(&buffer[..count]);
+                    let bytes = &buffer[..count];
+                    listener.hear(bytes);
+                    heard(bytes);
                 }
                 listener.said().speaking = false;
                 listener.0.1.notify_all();

@@ -3,14 +3,16 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::setsid;
+use nix::unistd::{geteuid, setsid};
 
-use super::{AgentClient, Connection, LastWords, Unreachable};
+use super::mark::Mark;
+use super::{AgentClient, Become, CallError, Connection, LastWords, Unreachable};
 use crate::modules::HostKind;
+use crate::modules::filesystem::Accounts;
 
 /// The connection `local`.
 ///
@@ -19,13 +21,12 @@ use crate::modules::HostKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Local {
     program: PathBuf,
-    kind: HostKind,
 }
 
 impl Default for Local {
     fn default() -> Self {
         // Not the path it was started by, which may hold another build by now.
-        Self { program: "/proc/self/exe".into(), kind: HostKind::Machine }
+        Self { program: "/proc/self/exe".into() }
     }
 }
 
@@ -36,24 +37,62 @@ impl Local {
         self.program = program.into();
         self
     }
+
+    fn start_as(&self, identity: &Become) -> Result<AgentClient, CallError> {
+        let mark = Mark::new()?;
+        // Another program would see itself there.
+        let program = match self.program.to_str() {
+            Some("/proc/self/exe") => std::env::current_exe().unwrap_or_default(),
+            _ => self.program.clone(),
+        };
+        let words = identity.command(&mark);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(program).args(["agent", mark.as_str()]);
+        command.stderr(Stdio::piped());
+        let mut child = spawn(&mut command).map_err(|error| {
+            let unreachable = Unreachable::new(format!("failed to start `sudo`: {error}"));
+            CallError::from(unreachable.hint("run lvsmith as that user, or install sudo"))
+        })?;
+        let said = identity.listen(&mut child, &mark)?;
+        let ready = child.stdout.as_mut().and_then(|output| mark.next(output));
+        if ready.as_deref() == Some("ready") {
+            return Ok(AgentClient::greet(child, HostKind::Machine, said)?);
+        }
+        drop(child.stdin.take());
+        // It has closed its output, so it ends.
+        let _ = child.wait();
+        let words = said.text();
+        Err(match identity.refused("this machine", &words) {
+            Some(error) => error.into(),
+            None => Unreachable::new(format!("`sudo` started no agent: {words}")).into(),
+        })
+    }
 }
 
 impl Connection for Local {
-    fn start(&self) -> Result<AgentClient, Unreachable> {
-        let mut command = Command::new(&self.program);
-        command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped());
-        // SAFETY: between fork and exec only setsid and prctl are called, both of which are
-        // async-signal-safe.
-        unsafe {
-            command.pre_exec(|| {
-                // A session of its own: Ctrl-C on the terminal is the controller's.
-                setsid()?;
-                prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)
-            });
+    fn start(&self, identity: Option<&Become>) -> Result<AgentClient, CallError> {
+        let own = || Accounts::read().user_name(geteuid().as_raw());
+        if let Some(identity) = identity.filter(|identity| identity.user() != own()) {
+            return self.start_as(identity);
         }
-        let child = command.spawn().map_err(|error| {
+        let child = spawn(Command::new(&self.program).arg("agent")).map_err(|error| {
             Unreachable::new(format!("failed to start `{}`: {error}", self.program.display()))
         })?;
-        AgentClient::greet(child, self.kind, LastWords::default())
+        Ok(AgentClient::greet(child, HostKind::Machine, LastWords::default())?)
     }
+}
+
+/// Starts an agent, or what starts one, that ends when this thread does.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // SAFETY: between fork and exec only setsid and prctl are called, both of which are
+    // async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            // A session of its own: Ctrl-C on the terminal is the controller's.
+            setsid()?;
+            prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)
+        });
+    }
+    command.spawn()
 }

@@ -13,16 +13,20 @@ use crate::modules::{Error, HostKind, Mode, Outcome};
 
 mod last_words;
 mod local;
+mod mark;
 mod ssh;
+mod sudo;
 
 pub use last_words::LastWords;
 pub use local::Local;
 pub use ssh::Ssh;
+pub use sudo::{Become, Secret};
 
 /// A way to reach one host.
 pub trait Connection: Send {
-    /// Starts an agent there and greets it.
-    fn start(&self) -> Result<AgentClient, Unreachable>;
+    /// Starts an agent there and greets it. It works as the user that a login gives, unless it
+    /// is to be another.
+    fn start(&self, identity: Option<&Become>) -> Result<AgentClient, CallError>;
 }
 
 /// The host, or the agent on it, cannot be talked to.
@@ -63,10 +67,12 @@ pub enum CallError {
 #[derive(Debug)]
 pub struct AgentClient {
     child: Child,
-    input: BufWriter<ChildStdin>,
+    /// Until it is told to end.
+    input: Option<BufWriter<ChildStdin>>,
     output: BufReader<ChildStdout>,
     next: u64,
     words: LastWords,
+    user: String,
 }
 
 impl AgentClient {
@@ -76,21 +82,30 @@ impl AgentClient {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Unreachable::new("the agent was started without pipes"));
         };
-        let (input, output) = (BufWriter::new(input), BufReader::new(output));
-        let mut agent = Self { child, input, output, next: 0, words };
+        let (input, output) = (Some(BufWriter::new(input)), BufReader::new(output));
+        let mut agent = Self { child, input, output, next: 0, words, user: String::new() };
         let hello = Request::Hello {
             version: protocol::VERSION,
             build: env!("CARGO_PKG_VERSION").into(),
             kind,
         };
         match agent.call(&hello) {
-            Ok(Reply::Hello) => Ok(agent),
+            Ok(Reply::Hello { user }) => {
+                agent.user = user;
+                Ok(agent)
+            }
             Ok(other) => Err(Unreachable::new(format!("the agent did not greet back: {other:?}"))),
             Err(CallError::Failed(Error { message, hint, .. })) => {
                 Err(Unreachable { message, hint })
             }
             Err(CallError::Unreachable(unreachable)) => Err(unreachable),
         }
+    }
+
+    /// The user it works as.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// Runs one module.
@@ -126,7 +141,8 @@ impl AgentClient {
     fn call(&mut self, request: &Request) -> Result<Reply, CallError> {
         self.next += 1;
         let frame = Frame { id: self.next, body: request };
-        protocol::write(&mut self.input, &frame)
+        let gone = || Unreachable::new("the agent was told to end");
+        protocol::write(self.input.as_mut().ok_or_else(gone)?, &frame)
             .map_err(|error| self.lost(format!("failed to write to the agent: {error}")))?;
         let reply = protocol::read::<Reply>(&mut self.output)
             .map_err(|error| self.lost(format!("failed to read from the agent: {error}")))?
@@ -150,7 +166,9 @@ impl AgentClient {
 
 impl Drop for AgentClient {
     fn drop(&mut self) {
-        // Best effort: an agent that is already gone needs no end.
+        // It ends when nobody speaks to it any more; one with other rights can be told no
+        // other way. Best effort: an agent that is already gone needs no end.
+        self.input = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

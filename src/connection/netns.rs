@@ -3,8 +3,9 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use super::{AgentClient, Connection, LastWords, Unreachable};
+use super::{AgentClient, Become, CallError, Connection, LastWords, Unreachable};
 use crate::lab::{Entrance, process};
+use crate::modules::Error;
 
 /// A connection to a lab host.
 #[derive(Debug, Clone)]
@@ -21,7 +22,13 @@ impl Netns {
 }
 
 impl Connection for Netns {
-    fn start(&self) -> Result<AgentClient, Unreachable> {
+    fn start(&self, identity: Option<&Become>) -> Result<AgentClient, CallError> {
+        // Whoever enters a lab host is its root.
+        if let Some(other) = identity.filter(|identity| identity.user() != "root") {
+            return Err(Error::new(format!("cannot become `{}` in a lab host", other.user()))
+                .hint("tasks run as root there; let the command itself change the user")
+                .into());
+        }
         let mut agent = Command::new(process::SELF);
         agent
             .arg0("lvsmith")
@@ -33,6 +40,6 @@ impl Connection for Netns {
             .process_group(0);
         let child =
             self.entrance.spawn(agent).map_err(|error| Unreachable::new(error.to_string()))?;
-        AgentClient::greet(child, self.entrance.kind(), LastWords::default())
+        Ok(AgentClient::greet(child, self.entrance.kind(), LastWords::default())?)
     }
 }

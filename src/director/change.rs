@@ -1,12 +1,11 @@
 //! Making the kernel's setup another one: as far as it goes, or all of it or nothing.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use super::Setup;
 use super::setup::Step;
 use crate::modules::modprobe;
-use crate::netlink::ipvs::{Error, Failure, Handle, Request, Scheduler};
+use crate::netlink::ipvs::{Error, Failure, Handle};
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +63,7 @@ impl Setup {
     /// found out and tried once more: another program may have changed the table meanwhile.
     pub fn make(&self, ipvs: &mut Handle, now: &Self, way: Way) -> Result<Made, Error> {
         let steps = self.steps(now, way.purge);
-        load_schedulers(&steps);
+        modprobe::load_schedulers(steps.iter().map(AsRef::as_ref));
         if way.atomic {
             return self.make_whole(ipvs, now, steps);
         }
@@ -97,16 +96,4 @@ impl Setup {
         let left = self.undo(&Self::read(ipvs)?, steps);
         if left.is_empty() { Ok(Ending::Undone) } else { Ok(Ending::Stuck { left, failures }) }
     }
-}
-
-/// Loads the modules that the steps need: IPVS itself would do it with its lock held.
-fn load_schedulers(steps: &[Step]) {
-    let scheduler = |step: &Step| match &step.request {
-        Request::AddService(service) | Request::EditService(service) => {
-            Some(service.scheduler.clone())
-        }
-        _ => None,
-    };
-    let all: HashSet<Scheduler> = steps.iter().filter_map(scheduler).collect();
-    all.iter().for_each(modprobe::load_scheduler);
 }

@@ -1,13 +1,13 @@
 //! What the engine knows of one host while it runs.
 
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::Value;
 
-use super::Connector;
-use crate::connection::{AgentClient, Unreachable};
+use super::{Shared, identity, scope};
+use crate::connection::{AgentClient, CallError};
 use crate::inventory::{Inventory, Vars};
-use crate::playbook::Task;
+use crate::playbook::{Inherited, Task};
 
 /// One host: its variables, and its agent once there is one.
 pub(super) struct HostState<'a> {
@@ -16,7 +16,16 @@ pub(super) struct HostState<'a> {
     /// What the inventory says.
     pub(super) declared: Vars,
     learned: RwLock<Learned>,
-    agent: Mutex<Option<AgentClient>>,
+    /// What the inventory says, rendered: how the host is reached.
+    reached: OnceLock<Vars>,
+    agents: Mutex<Vec<Agent>>,
+}
+
+/// An agent on the host; there may be one for each user that tasks act as.
+struct Agent {
+    /// Whom it was to work as; `None` is whoever the login gives.
+    wanted: Option<String>,
+    client: AgentClient,
 }
 
 /// What was learned about a host in this run.
@@ -36,7 +45,8 @@ impl<'a> HostState<'a> {
             groups: groups.map(Value::from).collect(),
             declared: inventory.vars_of(name),
             learned: RwLock::default(),
-            agent: Mutex::new(None),
+            reached: OnceLock::new(),
+            agents: Mutex::default(),
         }
     }
 
@@ -48,18 +58,27 @@ impl<'a> HostState<'a> {
         self.learned.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the host's agent, which is started when it is not there.
+    /// Does something with the agent that acts for a task, which is started when it is not
+    /// there.
     pub(super) fn with_agent<T>(
         &self,
-        connector: &dyn Connector,
-        work: impl FnOnce(&mut AgentClient) -> T,
-    ) -> Result<T, Unreachable> {
-        let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
-        if agent.is_none() {
-            *agent = Some(connector.connect(self.name, &self.declared)?.start()?);
+        shared: &Shared<'_>,
+        inherited: &Inherited,
+        work: impl FnOnce(&mut AgentClient) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let vars = self.reached.get_or_init(|| scope::rendered(&self.declared));
+        let identity = identity::wanted(inherited, vars, shared.options.become_password.as_ref())?;
+        let user = identity.as_ref().map(|identity| identity.user());
+        let fits =
+            |agent: &Agent| agent.wanted.as_deref() == user || user == Some(agent.client.user());
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        if !agents.iter().any(fits) {
+            let connection = shared.connector.connect(self.name, vars)?;
+            let client = connection.start(identity.as_ref())?;
+            agents.push(Agent { wanted: user.map(str::to_owned), client });
         }
-        let agent = agent.as_mut().expect("it was put there");
-        Ok(work(agent))
+        let agent = agents.iter_mut().find(|agent| fits(agent));
+        work(&mut agent.expect("the one that was started is as it was to be").client)
     }
 
     /// Takes over what a task that ran once left on the host where it ran.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::connection::{Connection, Unreachable};
+use crate::connection::{Connection, Secret, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
 use crate::playbook::{Play, Playbook, Task};
@@ -16,6 +16,7 @@ use crate::report::{Event, Reporter, Tally, TaskResult};
 
 mod controller;
 mod host;
+mod identity;
 mod play;
 mod preflight;
 mod prepare;
@@ -44,6 +45,8 @@ pub struct Options {
     pub forks: usize,
     /// Draw diagnostics with colour.
     pub color: bool,
+    /// What `sudo` is told when it asks.
+    pub become_password: Option<Secret>,
 }
 
 /// Knows how each host is reached.
@@ -211,7 +214,7 @@ struct Job<'a> {
 
 #[derive(Clone)]
 enum Work<'a> {
-    Facts,
+    Facts(&'a Play),
     Task(Arc<TaskRun<'a>>),
 }
 

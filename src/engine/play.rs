@@ -35,7 +35,7 @@ impl<'a> Run<'a, '_> {
         }
         if play.gather_facts {
             self.reporter.event(&Event::Task { name: "Gathering Facts", handler: false });
-            self.spread(Work::Facts, &hosts);
+            self.spread(Work::Facts(play), &hosts);
         }
         let mut notified: HashSet<(usize, String)> = HashSet::new();
         for section in &play.sections {

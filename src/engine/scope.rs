@@ -137,7 +137,7 @@ fn hostvars(shared: &Shared<'_>) -> Value {
     Value::Object(all)
 }
 
-fn rendered(vars: &Vars) -> Vars {
+pub(super) fn rendered(vars: &Vars) -> Vars {
     let renderer = Renderer::new(vars);
     let nowhere = crate::diagnostic::Span::nowhere();
     vars.iter()

@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use nix::unistd::geteuid;
 use serde_json::{Map, Value, json};
 
 use super::host::HostState;
 use super::scope::Scope;
 use super::{Done, Job, Shared, TaskRun, Work, controller, interrupted, prepare};
-use crate::connection::{CallError, Unreachable};
+use crate::connection::{AgentClient, CallError, Unreachable};
 use crate::diagnostic::Diagnostic;
 use crate::modules::{Error, Mode, Outcome, Place};
-use crate::playbook::Task;
+use crate::playbook::{Play, Task};
 use crate::report::{Status, TaskResult};
 use crate::template::Renderer;
 use crate::yaml::{Kind, Node};
@@ -52,7 +51,7 @@ impl From<Unreachable> for Failure {
 pub(super) fn run(shared: &Shared<'_>, job: &Job<'_>) -> Done {
     let host = &shared.hosts[job.host];
     match &job.work {
-        Work::Facts => facts(shared, host),
+        Work::Facts(play) => facts(shared, host, play),
         Work::Task(run) => {
             let worker = Worker { shared, host, run };
             let results = worker.results();
@@ -63,11 +62,8 @@ pub(super) fn run(shared: &Shared<'_>, job: &Job<'_>) -> Done {
     }
 }
 
-fn facts(shared: &Shared<'_>, host: &HostState<'_>) -> Done {
-    let gathered = host
-        .with_agent(shared.connector, |agent| agent.facts())
-        .map_err(CallError::from)
-        .and_then(|facts| facts);
+fn facts(shared: &Shared<'_>, host: &HostState<'_>, play: &Play) -> Done {
+    let gathered = host.with_agent(shared, &play.inherited, AgentClient::facts);
     let result = match gathered {
         Ok(Value::Object(facts)) => {
             let mut learned = host.learn();
@@ -200,26 +196,14 @@ impl<'a> Worker<'a> {
         };
         let arguments =
             prepare::arguments(task, arguments, &renderer, self.shared.playbook.folder())?;
-        self.may_become()?;
         let mode = Mode {
             check: task.check_mode.unwrap_or(self.shared.options.check),
             diff: self.shared.options.diff && !task.no_log,
         };
-        let outcome = self.host.with_agent(self.shared.connector, |agent| {
+        let outcome = self.host.with_agent(self.shared, &task.inherited, |agent| {
             agent.run(task.module.name, arguments, mode)
         })?;
-        Ok(settled(outcome?))
-    }
-
-    /// Agents run as the user that lvsmith runs as; so `become` can ask for nothing else.
-    fn may_become(&self) -> Result<(), Error> {
-        let inherited = &self.task().inherited;
-        let user = inherited.become_user.as_deref().unwrap_or("root");
-        if inherited.r#become != Some(true) || (user == "root" && geteuid().is_root()) {
-            return Ok(());
-        }
-        Err(Error::new(format!("cannot become `{user}`"))
-            .hint("tasks run as the user that runs lvsmith: run it as that user, such as by sudo"))
+        Ok(settled(outcome))
     }
 
     fn holds(&self, scope: &Scope<'_>) -> Result<bool, Diagnostic> {

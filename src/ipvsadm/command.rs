@@ -1,11 +1,12 @@
 //! What a command line asks for, typed; and the way from words to it.
 //!
 //! The real one acts on switches from left to right, so an earlier mistake hides a later one:
-//! values first ([`Draft`](super::draft::Draft)), then what stands beside them, then which
+//! values first (`Draft`), then what stands beside them, then which
 //! options go together, and last what does not fit the service.
 
 use super::draft::Draft;
 use super::error::{Mistake, Of};
+use super::finish;
 use super::names::Names;
 use super::options::{Means, Rule, SUBJECTS, Subject, Verb};
 use super::parse::Reader;
@@ -101,9 +102,9 @@ pub(super) fn read_placed(
                     let mistake = Mistake::SecondCommand(reader.word().to_owned());
                     return Err(at(&reader, mistake));
                 }
-                means => draft
-                    .take(means, value.unwrap_or_default(), value.is_some(), names)
-                    .map_err(|mistake| at(&reader, mistake))?,
+                means => {
+                    draft.take(means, value, names).map_err(|mistake| at(&reader, mistake))?;
+                }
             },
             Ok(None) => break,
             Err(problem) => {
@@ -121,7 +122,7 @@ pub(super) fn read_placed(
     let flags = draft.scheduler_flags()?;
     let rules = SUBJECTS.iter().map(|(subject, _)| (*subject, subject.rule(verb)));
     check(rules, |subject| draft.has(subject), Of::Command(verb))?;
-    Ok(draft.finish(verb, flags)?)
+    Ok(finish::command(draft, verb, flags)?)
 }
 
 /// Holds what was given against the rules for it.

@@ -29,6 +29,7 @@ use error::Failure;
 use listing::Lister;
 use names::Names;
 
+use crate::modules::modprobe;
 use crate::netlink::ipvs::{Handle, Request};
 
 pub(crate) use rule::{RuleReader, WrongRule, rules_of_service};
@@ -126,6 +127,7 @@ fn open() -> Result<Handle, Failure> {
 
 impl Session<'_> {
     fn change(&mut self, request: &Request) -> Result<(), Failure> {
+        modprobe::load_schedulers([request]);
         self.ipvs.send(request).map_err(|error| Failure::of_change(request, &error))
     }
 

@@ -6,7 +6,9 @@
 
 use std::net::IpAddr;
 
-use crate::netlink::ipvs::{DestinationKey, DestinationState, Protocol, ServiceKey, ServiceState};
+use crate::netlink::ipvs::{
+    DestinationKey, DestinationState, Family, Protocol, ServiceKey, ServiceState,
+};
 
 /// Sorts services by mark, family, protocol, address and port.
 pub(super) fn services(services: Vec<ServiceState>) -> Vec<ServiceState> {
@@ -20,7 +22,7 @@ pub(super) fn destinations(destinations: Vec<DestinationState>) -> Vec<Destinati
 
 fn compare_services(a: &ServiceKey, b: &ServiceKey) -> i32 {
     let parts = |key: &ServiceKey| {
-        let family: u32 = if key.family() == crate::netlink::ipvs::Family::Ipv4 { 2 } else { 10 };
+        let family: u32 = if key.family() == Family::Ipv4 { 2 } else { 10 };
         match key {
             ServiceKey::Fwmark { mark, .. } => ([mark.get(), family, 0], None, 0),
             ServiceKey::Address { protocol, address, port } => {
@@ -118,7 +120,7 @@ mod tests {
         let tcp = |port| ServiceKey::address(Protocol::Tcp, [10, 0, 0, 1], port);
         let udp = ServiceKey::address(Protocol::Udp, [9, 0, 0, 1], 1);
         let mark = |mark| ServiceKey::Fwmark {
-            family: crate::netlink::ipvs::Family::Ipv4,
+            family: Family::Ipv4,
             mark: std::num::NonZeroU32::new(mark).unwrap(),
         };
         assert!(compare_services(&tcp(80), &tcp(81)) < 0);

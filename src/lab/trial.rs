@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::check::{self, Agents, CheckReport, LabHost};
 use super::{Error, Lab, Topology};
-use crate::connection::{AgentClient, Connection, Unreachable};
+use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Connector, Options, Summary};
 use crate::inventory::{Inventory, Vars};
@@ -364,9 +364,9 @@ impl Connector for InLab<'_> {
 }
 
 /// An agent in every host, for probes.
-fn agents(lab: &InLab<'_>) -> Result<IndexMap<String, AgentClient>, Unreachable> {
+fn agents(lab: &InLab<'_>) -> Result<IndexMap<String, AgentClient>, CallError> {
     let names = lab.0.state().hosts.keys();
-    names.map(|name| Ok((name.clone(), lab.connect(name, &Vars::new())?.start()?))).collect()
+    names.map(|name| Ok((name.clone(), lab.connect(name, &Vars::new())?.start(None)?))).collect()
 }
 
 /// Keeps what the engine tells as evidence, and passes it on. Of a second run only what

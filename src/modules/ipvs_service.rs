@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{
-    Change, Destination, DestinationKey, DestinationState, Policy, Request, Service, ServiceKey,
+    Change, Destination, DestinationKey, DestinationState, Policy, Service, ServiceKey,
     ServiceState, Table, VirtualService,
 };
 
@@ -132,9 +132,7 @@ impl Resource for IpvsService {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
-        if let Request::AddService(service) | Request::EditService(service) = &change.request {
-            modprobe::load_scheduler(&service.scheduler);
-        }
+        modprobe::load_schedulers([&change.request]);
         Ok(host.ipvs()?.apply(&change.request)?)
     }
 

@@ -96,7 +96,7 @@ impl Resource for IpvsTable {
     }
 
     fn apply_all(&self, host: &mut Host, changes: &[Change]) -> Result<(), Error> {
-        load_schedulers(changes);
+        modprobe::load_schedulers(changes.iter().map(|change| &change.request));
         let mut failures = host.ipvs()?.apply_all(changes)?;
         if raced(&failures) {
             // Another program was at it too; what is left to do is another thing by now.
@@ -124,18 +124,6 @@ impl Resource for IpvsTable {
         let count: usize = observed.services().iter().map(destinations).sum();
         map.insert("destinations".into(), count.into());
         map
-    }
-}
-
-/// Loads what the changes need, each once.
-fn load_schedulers(changes: &[Change]) {
-    let mut seen = HashSet::new();
-    for Change { request, .. } in changes {
-        if let Request::AddService(service) | Request::EditService(service) = request
-            && seen.insert(&service.scheduler)
-        {
-            modprobe::load_scheduler(&service.scheduler);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `modprobe`: a kernel module, loaded or not.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::process::{Program, split};
 use super::{Error, Host, HostKind, Presence, Resource};
-use crate::netlink::ipvs::Scheduler;
+use crate::netlink::ipvs::Request;
 use kernel::Kernel;
 use renamed::renamed;
 
@@ -202,17 +203,29 @@ fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Resul
     })
 }
 
-/// Loads the module of a scheduler that the kernel does not have yet, before IPVS does.
+/// Loads the modules of schedulers that these requests want and the kernel does not have yet,
+/// before IPVS does.
 ///
-/// IPVS would load it with its lock held. `lblc` and `lblcr` register something for every network
+/// IPVS would load them with its lock held. `lblc` and `lblcr` register something for every network
 /// namespace, which waits for namespaces that are just being removed, which wait for that lock:
 /// on kernel 6.1 such a machine makes no namespace any more until it is booted again. Where this
 /// fails the kernel tries by itself, and its answer is the one to show.
-pub(crate) fn load_scheduler(scheduler: &Scheduler) {
-    let module = format!("ip_vs_{scheduler}");
-    let there = Kernel::running().is_ok_and(|kernel| kernel.state(&module) != State::Absent);
-    if !there {
-        let _ = Program::new(["modprobe", "--quiet", "--", &module].map(str::to_owned)).run();
+pub(crate) fn load_schedulers<'a>(requests: impl IntoIterator<Item = &'a Request>) {
+    let wanted: HashSet<&str> = requests.into_iter().filter_map(scheduler).collect();
+    let Ok(kernel) = Kernel::running() else { return };
+    for module in wanted.into_iter().map(|name| format!("ip_vs_{name}")) {
+        if kernel.state(&module) == State::Absent {
+            let _ = Program::new(["modprobe", "--quiet", "--", &module].map(str::to_owned)).run();
+        }
+    }
+}
+
+fn scheduler(request: &Request) -> Option<&str> {
+    match request {
+        Request::AddService(service) | Request::EditService(service) => {
+            Some(service.scheduler.as_str())
+        }
+        _ => None,
     }
 }
 

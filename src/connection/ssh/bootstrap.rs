@@ -4,32 +4,27 @@
 //! Each word of the script's is a line that begins with a number made up for this one
 //! connection, so that nothing a login prints is taken for it.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::Child;
 
 use super::binary::{self, Binary};
 use super::deadline::Deadline;
 use super::hint::Problem;
 use super::{PUSH, Unreachable};
+use crate::connection::Become;
+use crate::connection::mark::Mark;
 
-/// What a login may print before the script has its turn, in bytes.
-const CHATTER: usize = 1 << 20;
-
-/// The agents there are, and the number that marks what is ours.
+/// The agents there are, the mark of what is ours, and as whom the agent is to work.
 #[derive(Debug)]
-pub(super) struct Bootstrap {
-    mark: String,
+pub(super) struct Bootstrap<'a> {
+    mark: &'a Mark,
+    identity: Option<&'a Become>,
     binaries: &'static [Binary],
 }
 
-impl Bootstrap {
-    pub(super) fn new() -> Result<Self, Unreachable> {
-        let mut bytes = [0; 8];
-        std::fs::File::open("/dev/urandom")
-            .and_then(|mut random| random.read_exact(&mut bytes))
-            .map_err(|error| Unreachable::new(format!("no random number to be had: {error}")))?;
-        let mark = format!("lvsmith-{:016x}", u64::from_be_bytes(bytes));
-        Ok(Self { mark, binaries: binary::all().map_err(Unreachable::new)? })
+impl<'a> Bootstrap<'a> {
+    pub(super) fn new(mark: &'a Mark, identity: Option<&'a Become>) -> Result<Self, Unreachable> {
+        Ok(Self { mark, identity, binaries: binary::all().map_err(Unreachable::new)? })
     }
 
     /// One argument for `ssh`. A login shell of any kind takes it: one line, no quotes but
@@ -42,16 +37,27 @@ impl Bootstrap {
                 format!("{machine}) f=agent-{sha256}; c=\"{checksum} {}\";; ", bytes.len())
             })
             .collect();
-        let script = SCRIPT.replace("MARK", &self.mark).replace("BUILDS", &builds);
+        let run = format!("\"$d/$f\" agent {};", self.mark.as_str());
+        let run = match self.identity {
+            None => format!("exec {run}"),
+            Some(identity) => format!(
+                "if [ $(id -un) = {} ]; then exec {run} fi; exec {} {run}",
+                identity.user(),
+                identity.command(self.mark).join(" ")
+            ),
+        };
+        let script = SCRIPT.replace("BUILDS", &builds).replace("RUN", &run);
+        let script = script.replace("MARK", self.mark.as_str());
         debug_assert!(!script.contains(['\'', '\\', '!']), "some shell stumbles: {script}");
         let line: Vec<&str> = script.lines().map(str::trim).collect();
         format!("exec /bin/sh -c '{}'", line.join(" "))
     }
 
-    /// Answers the script until the agent is about to run.
+    /// Answers the script until the agent, which says that it is ready, has taken over.
     pub(super) fn follow(&self, child: &mut Child, deadline: &Deadline) -> Result<(), Problem> {
         loop {
-            let line = self.next_word(child)?;
+            let output = child.stdout.as_mut().ok_or(Problem::Ended)?;
+            let line = self.mark.next(output).ok_or(Problem::Ended)?;
             match line.split_once(' ').unwrap_or((&line, "")) {
                 ("ready", _) => return Ok(()),
                 ("send", name) => {
@@ -76,27 +82,6 @@ impl Bootstrap {
         }
         Ok(())
     }
-
-    /// The script's next word, without its mark. Byte by byte: after the last of them comes
-    /// what is the agent's.
-    fn next_word(&self, child: &mut Child) -> Result<String, Problem> {
-        let output = child.stdout.as_mut().ok_or(Problem::Ended)?;
-        let (mut line, mut total) = (Vec::new(), 0);
-        let mut byte = [0];
-        while total < CHATTER && output.read(&mut byte).is_ok_and(|count| count == 1) {
-            total += 1;
-            if byte != *b"\n" {
-                line.extend(byte);
-                continue;
-            }
-            let text = String::from_utf8_lossy(&line);
-            if let Some((_, word)) = text.split_once(&self.mark) {
-                return Ok(word.trim().to_owned());
-            }
-            line.clear();
-        }
-        Err(if total < CHATTER { Problem::Ended } else { Problem::Nonsense("a lot".into()) })
-    }
 }
 
 /// Looks for the agent where it would have been put, else takes it. It is put where programs may
@@ -104,7 +89,7 @@ impl Bootstrap {
 const SCRIPT: &str = r#"
     case $(uname -m) in BUILDS *) echo "MARK unknown $(uname -m)"; exit 0;; esac;
     for d in "${XDG_CACHE_HOME:-$HOME/.cache}/lvsmith" "/var/tmp/lvsmith-$(id -u)"; do
-      if [ -x "$d/$f" ] && [ -O "$d/$f" ]; then echo "MARK ready"; exec "$d/$f" agent; fi;
+      if [ -x "$d/$f" ] && [ -O "$d/$f" ]; then RUN fi;
     done;
     umask 077; t=;
     for d in "${XDG_CACHE_HOME:-$HOME/.cache}/lvsmith" "/var/tmp/lvsmith-$(id -u)"; do
@@ -113,28 +98,35 @@ const SCRIPT: &str = r#"
     done;
     if [ -z "$t" ]; then echo "MARK nowhere"; exit 0; fi;
     echo "MARK send $f"; head -c ${c#* } >"$t"; set -- $(cksum <"$t");
-    if [ "$1 $2" = "$c" ] && rm -f "$d"/agent-* && mv -f "$t" "$d/$f"; then echo "MARK ready"; exec "$d/$f" agent; fi;
+    if [ "$1 $2" = "$c" ] && rm -f "$d"/agent-* && mv -f "$t" "$d/$f"; then RUN fi;
     rm -f "$t"; echo "MARK damaged";
 "#;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
+    use crate::connection::Secret;
+
     #[test]
     fn is_one_line_that_any_shell_takes() {
-        let script = Bootstrap::new().unwrap().script();
-        assert!(!script.contains('\n'));
-        assert_eq!(script.matches('\'').count(), 2);
+        let mark = Mark::new().unwrap();
+        let identity = Become::new("www-data", Some(Secret::new("it's"))).unwrap();
+        for identity in [None, Some(&identity)] {
+            let script = Bootstrap::new(&mark, identity).unwrap().script();
+            assert!(!script.contains('\n'));
+            assert_eq!(script.matches('\'').count(), 2, "{script}");
+        }
     }
 
     /// Runs the script in a real shell with that home; the agent is what it sends.
     #[expect(clippy::disallowed_methods, reason = "a test of what a shell makes of it")]
-    fn run(bootstrap: &Bootstrap, home: &Path) -> Result<String, Problem> {
+    fn run(bootstrap: &Bootstrap<'_>, home: &Path) -> Result<String, Problem> {
         let mut child = Command::new("sh")
             .args(["-c", &bootstrap.script()])
             .env("HOME", home)
@@ -153,10 +145,11 @@ mod tests {
         followed.map(|()| said)
     }
 
-    fn bootstrap(machine: &'static str) -> Bootstrap {
-        let script = b"#!/bin/sh\necho \"$0 $1\"\n".to_vec();
+    fn bootstrap(machine: &'static str) -> Bootstrap<'static> {
+        let script = b"#!/bin/sh\necho $2 ready\necho \"$0 $1\"\n".to_vec();
         let binaries = Box::leak(Box::new([Binary::new(machine, script)]));
-        Bootstrap { mark: "lvsmith-1".into(), binaries }
+        let mark = Box::leak(Box::new(Mark::new().unwrap()));
+        Bootstrap { mark, identity: None, binaries }
     }
 
     #[test]

@@ -7,15 +7,12 @@
 #![expect(clippy::disallowed_methods, reason = "a connection is a program that is run")]
 
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
-use nix::unistd::setsid;
-
-use super::{AgentClient, Connection, LastWords, Unreachable};
+use super::local::spawn;
+use super::mark::Mark;
+use super::{AgentClient, Become, CallError, Connection, LastWords, Unreachable};
 use crate::inventory::Vars;
 use crate::modules::HostKind;
 use bootstrap::Bootstrap;
@@ -51,22 +48,8 @@ impl Ssh {
 
     fn spawn(&self, script: &str) -> Result<Child, Unreachable> {
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        // SAFETY: between fork and exec only setsid and prctl are called, both of which are
-        // async-signal-safe.
-        unsafe {
-            command.pre_exec(|| {
-                // A session of its own: Ctrl-C on the terminal is the controller's.
-                setsid()?;
-                prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)
-            });
-        }
-        command.spawn().map_err(|error| {
+        command.args(&self.arguments).arg(script).stderr(Stdio::piped());
+        spawn(&mut command).map_err(|error| {
             let failed = Unreachable::new(format!("failed to start `{}`: {error}", self.program));
             match error.kind() {
                 io::ErrorKind::NotFound => failed.hint("the package is openssh-client"),
@@ -77,10 +60,14 @@ impl Ssh {
 }
 
 impl Connection for Ssh {
-    fn start(&self) -> Result<AgentClient, Unreachable> {
-        let bootstrap = Bootstrap::new()?;
+    fn start(&self, identity: Option<&Become>) -> Result<AgentClient, CallError> {
+        let mark = Mark::new()?;
+        let bootstrap = Bootstrap::new(&mark, identity)?;
         let mut child = self.spawn(&bootstrap.script())?;
-        let words = LastWords::of(child.stderr.take());
+        let words = match identity {
+            None => LastWords::of(child.stderr.take()),
+            Some(identity) => identity.listen(&mut child, &mark)?,
+        };
         let deadline = Deadline::start(child.id(), ANSWER);
         let brought = match bootstrap.follow(&mut child, &deadline) {
             Ok(()) => {
@@ -97,6 +84,13 @@ impl Connection for Ssh {
             }
         };
         let late = deadline.stop();
-        brought.map_err(|problem| hint::explain(&self.host, problem, late, &words.text()))
+        brought.map_err(|problem| {
+            let words = words.text();
+            let refused = identity.and_then(|identity| identity.refused(&self.host, &words));
+            match refused.filter(|_| matches!(problem, Problem::Ended)) {
+                Some(error) => error.into(),
+                None => hint::explain(&self.host, problem, late, &words).into(),
+            }
+        })
     }
 }

@@ -114,6 +114,13 @@ fn protocol(key: &ServiceKey) -> Option<Protocol> {
     }
 }
 
+/// Cuts a name where its column ends, as is done unless it is of IPv6.
+fn cut(name: &mut String, width: usize) {
+    if let Some((end, _)) = name.char_indices().nth(width) {
+        name.truncate(end);
+    }
+}
+
 fn head(columns: Columns) -> String {
     let title = "Prot LocalAddress:Port";
     match columns {

@@ -1,5 +1,6 @@
 //! The row of a service.
 
+use super::cut;
 use super::figure::figure;
 use crate::ipvsadm::command::{Columns, Format};
 use crate::ipvsadm::names::Names;
@@ -51,13 +52,6 @@ fn name(key: &ServiceKey, names: Option<&Names>) -> String {
             }
             name
         }
-    }
-}
-
-/// Cuts a name where its column ends, as is done unless it is of IPv6.
-pub(super) fn cut(name: &mut String, width: usize) {
-    if let Some((end, _)) = name.char_indices().nth(width) {
-        name.truncate(end);
     }
 }
 

@@ -137,9 +137,13 @@ impl fmt::Display for Request {
     }
 }
 
+/// Enough for most commands, so that a message need not grow while it is written.
+const ROOM: usize = 192;
+
 /// Writes `struct genlmsghdr` and what belongs to the command.
 pub(super) fn command(command: u8, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let mut out = Writer(vec![command, IPVS_GENL_VERSION, 0, 0]);
+    let mut out = Writer(Vec::with_capacity(ROOM));
+    out.0.extend([command, IPVS_GENL_VERSION, 0, 0]);
     fill(&mut out);
     out.0
 }

@@ -1,0 +1,73 @@
+//! As whom a task acts: what the task, the play around it or the inventory says of `become`.
+
+use serde_json::Value;
+
+use crate::connection::{Become, Secret};
+use crate::inventory::Vars;
+use crate::modules::Error;
+use crate::playbook::Inherited;
+
+/// The user to become, or `None` for whoever the login gives.
+pub(super) fn wanted(
+    inherited: &Inherited,
+    vars: &Vars,
+    asked: Option<&Secret>,
+) -> Result<Option<Become>, Error> {
+    let text =
+        |names: &[&str]| names.iter().find_map(|name| vars.get(*name)).and_then(Value::as_str);
+    let inventory = match vars.get("ansible_become") {
+        Some(Value::Bool(on)) => Some(*on),
+        Some(Value::String(word)) => {
+            Some(matches!(word.to_lowercase().as_str(), "true" | "yes" | "on" | "1"))
+        }
+        _ => None,
+    };
+    if inherited.r#become.or(inventory) != Some(true) {
+        return Ok(None);
+    }
+    match text(&["ansible_become_method"]) {
+        None | Some("sudo" | "ansible.builtin.sudo") => {}
+        Some(other) => {
+            return Err(Error::new(format!("cannot become anybody by `{other}`"))
+                .hint("`sudo` is the method there is"));
+        }
+    }
+    let user = inherited.become_user.as_deref();
+    let user = user.or_else(|| text(&["ansible_become_user"])).unwrap_or("root");
+    let password = text(&["ansible_become_password", "ansible_become_pass"]).map(Secret::new);
+    Become::new(user, password.or_else(|| asked.cloned())).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn said(declared: Option<bool>, named: Option<&str>) -> Inherited {
+        let become_user = named.map(str::to_owned);
+        Inherited { r#become: declared, become_user, ..Inherited::default() }
+    }
+
+    fn user(declared: Option<bool>, named: Option<&str>, vars: &Value) -> Option<String> {
+        let found = wanted(&said(declared, named), vars.as_object().unwrap(), None).unwrap();
+        found.map(|identity| identity.user().to_owned())
+    }
+
+    #[test]
+    fn the_task_has_the_last_word() {
+        assert_eq!(user(None, None, &json!({})), None);
+        assert_eq!(user(Some(true), None, &json!({})), Some("root".into()));
+        assert_eq!(user(None, None, &json!({"ansible_become": "yes"})), Some("root".into()));
+        assert_eq!(user(Some(false), None, &json!({"ansible_become": true})), None);
+        let vars = json!({"ansible_become_user": "nginx"});
+        assert_eq!(user(Some(true), None, &vars), Some("nginx".into()));
+        assert_eq!(user(Some(true), Some("www-data"), &vars), Some("www-data".into()));
+    }
+
+    #[test]
+    fn names_a_method_there_is_not() {
+        let vars = json!({"ansible_become_method": "runas"});
+        let error = wanted(&said(Some(true), None), vars.as_object().unwrap(), None).unwrap_err();
+        assert!(error.message.contains("`runas`"), "{error}");
+    }
+}
