@@ -306,6 +306,7 @@ impl Drop for Held {
 fn drain() -> Result<()> {
     let namespace = Namespace::new("drain")?;
     let mut held = Held::open(&namespace)?;
+    connections(&namespace)?;
     let drain = ["drain", "10.1.0.1:80", "10.9.0.3:8080"];
     let in_time = namespace.ipvs(&[&drain[..], &["--timeout", "1"]].concat())?;
     exits(&in_time, 2)?;
@@ -335,6 +336,28 @@ fn drain() -> Result<()> {
     let table = namespace.table()?;
     ensure!(table == ["-A -t 10.1.0.1:80 -s rr"], "{table:#?}");
     Ok(())
+}
+
+/// The one there is, found by each of its ends.
+fn connections(namespace: &Namespace) -> Result<()> {
+    for (option, value, count) in [
+        ("--service", "tcp://10.1.0.1:80", 1),
+        ("--service", "tcp://10.1.0.1:81", 0),
+        ("--client", "10.1.0.1", 1),
+        ("--client", "10.1.0.2", 0),
+        ("--destination", "10.9.0.3:8080", 1),
+        ("--destination", "10.9.0.3:80", 0),
+    ] {
+        let output = namespace.ipvs(&["connections", option, value, "--json"])?;
+        exits(&output, 0)?;
+        let found: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(found.as_array().map(Vec::len) == Some(count), "{option} {value}: {found:#}");
+        if count == 1 {
+            ensure!(found[0]["state"] == "ESTABLISHED", "{found:#}");
+            ensure!(found[0]["destination"] == "10.9.0.3:8080", "{found:#}");
+        }
+    }
+    says(&namespace.ipvs(&["connections"])?, "10.1.0.1:80  10.9.0.3:8080  ESTABLISHED")
 }
 
 /// A drain that has seen a connection, and waits.

@@ -58,6 +58,7 @@ fn refuses_what_makes_no_sense() {
         &["daemon", "start", "leader", "--interface", "eth0"],
         &["daemon", "start", "master", "--interface", "eth0", "--group", "10.0.0.1"],
         &["drain", "10.0.0.1:80", "rs1"],
+        &["connections", "--client", "rs1"],
         &["restore", "no-such-file.yml"],
         &["restore", "--atomic", "table.yml"],
         &["diff", "table.rules"],
