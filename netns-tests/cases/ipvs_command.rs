@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "ipvs_command::zero_and_flush", needs: Needs::Ipvs, run: zero_and_flush },
     Case { name: "ipvs_command::timeouts_and_daemons", needs: Needs::Ipvs, run: timeouts },
     Case { name: "ipvs_command::save_loses_nothing", needs: Needs::Ipvs, run: save },
+    Case { name: "ipvs_command::rules_of_ipvsadm", needs: Needs::Ipvs, run: rules },
     Case { name: "ipvs_command::diff_tells_by_its_exit_code", needs: Needs::Ipvs, run: diff },
     Case { name: "ipvs_command::apply_leaves_others_alone", needs: Needs::Ipvs, run: apply },
     Case { name: "ipvs_command::restore_all_or_nothing", needs: Needs::Ipvs, run: atomic },
@@ -138,6 +139,37 @@ fn save() -> Result<()> {
     let again = namespace.ipvs(&["save"])?;
     ensure!(again.stdout == saved.stdout, "{}", told(&again));
     says(&namespace.ipvs(&["restore", &file])?, "nothing to change")
+}
+
+/// Rules that we save the real one restores, with what it does not save itself; and the reverse.
+fn rules() -> Result<()> {
+    let namespace = director("rules")?;
+    namespace.shell("ipvsadm --set 1000 60 30")?;
+    let everything = "ipvsadm -Sn | sort; ipvsadm -Ln --thresholds; ipvsadm -L --timeout";
+    let before = namespace.shell(everything)?;
+    let saved = namespace.ipvs(&["save", "--format", "rules"])?;
+    exits(&saved, 0)?;
+    let ours = namespace.file("ours.rules", &saved.stdout)?;
+    namespace.shell(&format!("ipvsadm -C && ipvsadm --set 1 2 3 && ipvsadm -R < {ours}"))?;
+    ensure!(namespace.shell(everything)? == before, "{}\nwas {before}", told(&saved));
+
+    let theirs = namespace.file("theirs.rules", namespace.shell("ipvsadm -Sn")?.as_bytes())?;
+    namespace.shell("ipvsadm -C && ipvsadm -A -t 10.1.0.7:80 -s rr")?;
+    exits(&namespace.ipvs(&["diff", &theirs])?, 1)?;
+    exits(&namespace.ipvs(&["restore", "--atomic", &theirs])?, 0)?;
+    exits(&namespace.ipvs(&["diff", &theirs])?, 0)?;
+    exits(&namespace.ipvs(&["apply", &ours])?, 0)?;
+    ensure!(namespace.shell(everything)? == before, "was {before}");
+
+    // Half a rule at the end: nothing of the file is done.
+    let half = [&saved.stdout[..], b"-A -t 10.1.0.8:80 -s rr\r\n-a -t 10.1.0.8:80 -r"].concat();
+    let half = namespace.file("half.rules", &half)?;
+    let refused = namespace.ipvs(&["restore", "--atomic", &half])?;
+    exits(&refused, 4)?;
+    says(&refused, "half.rules:9:19")?;
+    says(&refused, "option `-r` needs a value")?;
+    ensure!(namespace.shell(everything)? == before, "was {before}");
+    Ok(())
 }
 
 fn diff() -> Result<()> {
@@ -274,6 +306,7 @@ impl Drop for Held {
 fn drain() -> Result<()> {
     let namespace = Namespace::new("drain")?;
     let mut held = Held::open(&namespace)?;
+    connections(&namespace)?;
     let drain = ["drain", "10.1.0.1:80", "10.9.0.3:8080"];
     let in_time = namespace.ipvs(&[&drain[..], &["--timeout", "1"]].concat())?;
     exits(&in_time, 2)?;
@@ -303,6 +336,28 @@ fn drain() -> Result<()> {
     let table = namespace.table()?;
     ensure!(table == ["-A -t 10.1.0.1:80 -s rr"], "{table:#?}");
     Ok(())
+}
+
+/// The one there is, found by each of its ends.
+fn connections(namespace: &Namespace) -> Result<()> {
+    for (option, value, count) in [
+        ("--service", "tcp://10.1.0.1:80", 1),
+        ("--service", "tcp://10.1.0.1:81", 0),
+        ("--client", "10.1.0.1", 1),
+        ("--client", "10.1.0.2", 0),
+        ("--destination", "10.9.0.3:8080", 1),
+        ("--destination", "10.9.0.3:80", 0),
+    ] {
+        let output = namespace.ipvs(&["connections", option, value, "--json"])?;
+        exits(&output, 0)?;
+        let found: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(found.as_array().map(Vec::len) == Some(count), "{option} {value}: {found:#}");
+        if count == 1 {
+            ensure!(found[0]["state"] == "ESTABLISHED", "{found:#}");
+            ensure!(found[0]["destination"] == "10.9.0.3:8080", "{found:#}");
+        }
+    }
+    says(&namespace.ipvs(&["connections"])?, "10.1.0.1:80  10.9.0.3:8080  ESTABLISHED")
 }
 
 /// A drain that has seen a connection, and waits.
@@ -343,6 +398,9 @@ fn adopted() -> Result<()> {
     };
     let program = env!("CARGO_BIN_EXE_lvsmith");
     on_director(&["sysctl", "-w", "net.ipv4.vs.expire_nodest_conn=1"])?;
+    on_director(&["ipvsadm", "--set", "1000", "0", "0"])?;
+    let daemon = ["--start-daemon", "master", "--mcast-interface", "eth0", "--syncid", "7"];
+    exits(&on_director(&[&["ipvsadm"], &daemon[..]].concat())?, 0)?;
     let adopt = on_director(&[program, "ipvs", "adopt", "--output", "/tmp/adopted"])?;
     exits(&adopt, 0)?;
     says(&adopt, "1 service, 1 VIP and 2 kernel parameters")?;
@@ -361,11 +419,13 @@ fn adopted() -> Result<()> {
 
     // On a director that has lost everything, it is what brings it back.
     on_director(&["ipvsadm", "-C"])?;
+    on_director(&["ipvsadm", "--stop-daemon", "master"])?;
     on_director(&["ip", "addr", "del", "192.168.0.89/32", "dev", "eth0"])?;
     let apply = on_director(&[program, "apply", "/tmp/adopted/site.yml"])?;
     exits(&apply, 0)?;
     says(&apply, "add destination 192.168.0.95:80 direct weight 1 to tcp://192.168.0.89:80")?;
-    says(&apply, "add 192.168.0.89/32 to eth0")
+    says(&apply, "add 192.168.0.89/32 to eth0")?;
+    says(&apply, "start master sync daemon")
 }
 
 fn missing() -> Result<()> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Setup;
 use crate::modules::{self, Host, Mode};
-use crate::netlink::ipvs::{Family, Handle, ServiceKey, VirtualService};
+use crate::netlink::ipvs::{Daemon, Family, Handle, ServiceKey, Timeouts, VirtualService};
 use crate::netlink::route::{self, Scope};
 
 mod playbook;
@@ -23,12 +23,17 @@ mod sysctls;
 #[derive(Debug)]
 pub struct Adopted {
     host: String,
-    setup: Setup,
     modules: Vec<Value>,
     sysctls: Vec<Value>,
     services: Vec<Value>,
+    /// None when they are the kernel's own.
+    timeouts: Option<Value>,
+    daemons: Vec<Value>,
     vips: Vec<Value>,
 }
+
+/// The kernel's own timeouts, in seconds (`ip_vs_proto_tcp.c`, `ip_vs_proto_udp.c`).
+const TIMEOUTS: Timeouts = Timeouts { tcp: Some(900), tcp_fin: Some(120), udp: Some(300) };
 
 /// Why a director cannot be adopted.
 #[derive(Debug, thiserror::Error)]
@@ -77,36 +82,26 @@ impl Adopted {
         for service in &mut services {
             service.destinations.sort_by_key(|destination| destination.key);
         }
+        let timeouts = setup.timeouts.filter(|timeouts| *timeouts != TIMEOUTS);
         let adopted = Self {
             host: host.into(),
             modules: kernel_modules(&services),
             sysctls: sysctls::found(&services).map_err(Error::Sysctls)?,
-            vips: vips(&services, routes)?,
             services: services.iter().map(serde_json::to_value).collect::<Result<_, _>>()?,
-            setup,
+            timeouts: timeouts.map(serde_json::to_value).transpose()?,
+            daemons: setup.daemons.iter().flatten().map(daemon).collect(),
+            vips: vips(&services, routes)?,
         };
         adopted.check()?;
         Ok(adopted)
     }
 
-    /// Its tasks, by module, in the order in which a director is built.
-    fn tasks(&self) -> [(&'static str, &[Value]); 4] {
-        [
-            ("modprobe", &self.modules),
-            ("sysctl", &self.sysctls),
-            ("ipvs_service", &self.services),
-            ("address", &self.vips),
-        ]
-    }
-
     /// Tries every task in check mode.
     fn check(&self) -> Result<(), Error> {
         let mut host = Host::default();
-        for (module, tasks) in self.tasks() {
-            for arguments in tasks {
-                steady(&mut host, module, arguments)
-                    .map_err(|reason| Error::Unsteady { module, reason })?;
-            }
+        for (module, arguments) in playbook::tasks(self) {
+            steady(&mut host, module, &arguments)
+                .map_err(|reason| Error::Unsteady { module, reason })?;
         }
         Ok(())
     }
@@ -115,12 +110,6 @@ impl Adopted {
     #[must_use]
     pub fn files(&self) -> Vec<File> {
         playbook::files(self)
-    }
-
-    /// What was found and has no task yet.
-    #[must_use]
-    pub fn left_out(&self) -> Vec<String> {
-        playbook::left_out(&self.setup)
     }
 
     /// How many services, VIPs and kernel parameters were found.
@@ -151,6 +140,19 @@ fn kernel_modules(services: &[VirtualService]) -> Vec<Value> {
         names.extend(service.engine.as_ref().map(|engine| format!("ip_vs_pe_{engine}")));
     }
     names.into_iter().map(|name| json!({"name": name})).collect()
+}
+
+/// A sync daemon as the arguments of `ipvs_daemon`.
+fn daemon(daemon: &Daemon) -> Value {
+    json!({
+        "state": daemon.key.role,
+        "interface": daemon.interface,
+        "sync_id": daemon.key.sync_id,
+        "max_length": daemon.max_length,
+        "group": daemon.group,
+        "port": daemon.port,
+        "ttl": daemon.ttl,
+    })
 }
 
 /// Where an address is, as the arguments of `address`.

@@ -7,6 +7,7 @@
 
 pub mod adopt;
 mod change;
+mod connections;
 mod difference;
 mod document;
 mod drain;
@@ -20,6 +21,7 @@ mod statistics;
 mod view;
 
 pub use change::{Ending, Made, Way};
+pub use connections::{Place, Wanted, connection_table};
 pub use difference::difference;
 pub use document::Document;
 pub use drain::{Drain, Drained};

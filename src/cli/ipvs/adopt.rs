@@ -39,9 +39,6 @@ impl Adopt {
             folder.display()
         ));
         say(&format!("lvsmith apply {} changes nothing now\n", folder.join("site.yml").display()));
-        for left in adopted.left_out() {
-            anstream::eprintln!("lvsmith: no module is about {left}; `lvsmith ipvs save` keeps it");
-        }
         Ok(Exit::Declared)
     }
 }

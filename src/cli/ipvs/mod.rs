@@ -16,6 +16,7 @@ use crate::netlink::ipvs::{Error, Handle, Refused, ServiceKey};
 
 mod adopt;
 mod apply;
+mod connections;
 mod daemon;
 mod diff;
 mod drain;
@@ -41,6 +42,7 @@ pub(super) struct Ipvs {
 enum IpvsCommand {
     List(list::List),
     Stats(stats::Stats),
+    Connections(connections::Connections),
     Zero(zero::Zero),
     Flush(flush::Flush),
     Timeouts(timeouts::TimeoutsArgs),
@@ -120,6 +122,7 @@ pub(super) fn run(ipvs: Ipvs) -> ExitCode {
     let outcome = match ipvs.command {
         IpvsCommand::List(list) => list.run(),
         IpvsCommand::Stats(stats) => stats.run(),
+        IpvsCommand::Connections(connections) => connections.run(),
         IpvsCommand::Zero(zero) => zero.run(),
         IpvsCommand::Flush(flush) => flush.run(),
         IpvsCommand::Timeouts(timeouts) => timeouts.run(),

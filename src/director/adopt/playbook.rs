@@ -1,21 +1,95 @@
 //! The texts of an adopted director's playbook.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::super::{Setup, daemon_in_words};
 use super::{Adopted, File};
-use crate::netlink::ipvs::Timeouts;
 
-/// The kernel's own timeouts, in seconds (`ip_vs_proto_tcp.c`, `ip_vs_proto_udp.c`).
-const TIMEOUTS: Timeouts = Timeouts { tcp: Some(900), tcp_fin: Some(120), udp: Some(300) };
+/// A task of the playbook, of which there are as many as there is something to declare.
+struct Task {
+    module: &'static str,
+    name: &'static str,
+    /// What `group_vars` calls its arguments.
+    variable: &'static str,
+    shape: Shape,
+}
 
-/// What a task of each module is called, and the variable that it loops over.
-const TASKS: [(&str, &str, &str, &str); 4] = [
-    ("modprobe", "IPVS and its schedulers are in the kernel", "director_modules", "name"),
-    ("sysctl", "Kernel parameters are set", "director_sysctls", "name"),
-    ("ipvs_service", "The IPVS table has the virtual services", "director_services", "service"),
-    ("address", "The VIPs are on their interfaces", "director_vips", "address"),
+/// How a task gets its arguments.
+enum Shape {
+    /// One after the other, each shown by this.
+    Each(&'static str),
+    /// All at once, as this argument.
+    All(&'static str),
+    /// There is only one.
+    Once,
+}
+
+/// In the order in which a director is built: clients find a complete table.
+const TASKS: [Task; 6] = [
+    Task {
+        module: "modprobe",
+        name: "IPVS and its schedulers are in the kernel",
+        variable: "director_modules",
+        shape: Shape::Each("name"),
+    },
+    Task {
+        module: "sysctl",
+        name: "Kernel parameters are set",
+        variable: "director_sysctls",
+        shape: Shape::Each("name"),
+    },
+    Task {
+        module: "ipvs_table",
+        name: "The IPVS table has the virtual services",
+        variable: "director_services",
+        shape: Shape::All("services"),
+    },
+    Task {
+        module: "ipvs_timeouts",
+        name: "Idle connections are kept for so long",
+        variable: "director_timeouts",
+        shape: Shape::Once,
+    },
+    Task {
+        module: "ipvs_daemon",
+        name: "Connections are synchronised",
+        variable: "director_daemons",
+        shape: Shape::Each("state"),
+    },
+    Task {
+        module: "address",
+        name: "The VIPs are on their interfaces",
+        variable: "director_vips",
+        shape: Shape::Each("address"),
+    },
 ];
+
+impl Task {
+    fn values<'a>(&self, adopted: &'a Adopted) -> &'a [Value] {
+        match self.module {
+            "modprobe" => &adopted.modules,
+            "sysctl" => &adopted.sysctls,
+            "ipvs_table" => &adopted.services,
+            "ipvs_timeouts" => adopted.timeouts.as_slice(),
+            "ipvs_daemon" => &adopted.daemons,
+            _ => &adopted.vips,
+        }
+    }
+}
+
+/// Every task with its arguments, as the playbook runs them.
+pub(super) fn tasks(adopted: &Adopted) -> Vec<(&'static str, Value)> {
+    let arguments = |task: &Task| -> Vec<Value> {
+        match (task.values(adopted), &task.shape) {
+            ([], _) => Vec::new(),
+            (all, Shape::All(argument)) => vec![json!({ *argument: all })],
+            (all, Shape::Each(_) | Shape::Once) => all.to_vec(),
+        }
+    };
+    TASKS
+        .iter()
+        .flat_map(|task| arguments(task).into_iter().map(|arguments| (task.module, arguments)))
+        .collect()
+}
 
 pub(super) fn files(adopted: &Adopted) -> Vec<File> {
     let file = |path: &str, text: String| File { path: path.into(), text };
@@ -38,15 +112,17 @@ fn inventory(host: &str) -> String {
 fn variables(adopted: &Adopted) -> String {
     let mut text =
         format!("# What IPVS was on {} when `lvsmith ipvs adopt` looked.\n", adopted.host);
-    for (module, values) in adopted.tasks() {
-        let Some((_, _, variable, _)) = TASKS.iter().find(|(name, ..)| *name == module) else {
-            continue;
-        };
-        if values.is_empty() {
-            continue;
+    for task in &TASKS {
+        match (task.values(adopted), &task.shape) {
+            ([], _) => {}
+            ([value], Shape::Once) => {
+                text.push_str(&format!("\n{}: {}\n", task.variable, flow(value)));
+            }
+            (values, _) => {
+                text.push_str(&format!("\n{}:\n", task.variable));
+                values.iter().for_each(|value| item(&mut text, value));
+            }
         }
-        text.push_str(&format!("\n{variable}:\n"));
-        values.iter().for_each(|value| item(&mut text, value));
     }
     text
 }
@@ -118,42 +194,25 @@ fn site(adopted: &Adopted) -> String {
          - name: Director\n  hosts: directors\n  gather_facts: false\n  tasks:\n",
         adopted.host
     );
-    let tasks = adopted.tasks();
-    for (module, name, variable, label) in TASKS {
-        if tasks.iter().any(|(task, values)| *task == module && !values.is_empty()) {
-            text.push_str(&format!(
-                "    - name: {name}\n      {module}: \"{{{{ item }}}}\"\n      \
-                 loop: \"{{{{ {variable} }}}}\"\n      \
+    for Task { name, module, variable, shape } in
+        TASKS.iter().filter(|task| !task.values(adopted).is_empty())
+    {
+        text.push_str(&format!("    - name: {name}\n      {module}: "));
+        text.push_str(&match shape {
+            Shape::Each(label) => format!(
+                "\"{{{{ item }}}}\"\n      loop: \"{{{{ {variable} }}}}\"\n      \
                  loop_control: {{label: \"{{{{ item.{label} }}}}\"}}\n"
-            ));
-        }
+            ),
+            Shape::All(argument) => format!("{{{argument}: \"{{{{ {variable} }}}}\"}}\n"),
+            Shape::Once => format!("\"{{{{ {variable} }}}}\"\n"),
+        });
     }
     text
-}
-
-/// No module is about these yet.
-pub(super) fn left_out(setup: &Setup) -> Vec<String> {
-    let mut left = Vec::new();
-    if let Some(timeouts) = setup.timeouts.filter(|timeouts| *timeouts != TIMEOUTS) {
-        let Timeouts { tcp, tcp_fin, udp } = timeouts;
-        let seconds = |seconds: Option<u32>| seconds.unwrap_or_default();
-        left.push(format!(
-            "timeouts tcp {} s, tcp-fin {} s, udp {} s",
-            seconds(tcp),
-            seconds(tcp_fin),
-            seconds(udp)
-        ));
-    }
-    let daemons = setup.daemons.iter().flatten();
-    left.extend(daemons.map(|daemon| format!("sync daemon {}", daemon_in_words(daemon))));
-    left
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use serde_json::json;
 
     use super::super::super::tests::setup;
     use super::*;
@@ -163,13 +222,14 @@ mod tests {
         let services = setup().table.into_services();
         Adopted {
             host: "lb1".into(),
-            setup: setup(),
             modules: vec![json!({"name": "ip_vs"}), json!({"name": "ip_vs_wrr"})],
             sysctls: vec![
                 json!({"name": "net.ipv4.ip_forward", "value": "1", "sysctl_file": "/etc/sysctl.conf"}),
                 json!({"name": "net.ipv4.vs.sync_threshold", "value": "3 60", "persist": false}),
             ],
             services: services.iter().map(|one| serde_json::to_value(one).unwrap()).collect(),
+            timeouts: Some(json!({"tcp": 900, "tcp_fin": 120, "udp": 7})),
+            daemons: vec![json!({"state": "master", "interface": "eth1", "group": "ff02::51"})],
             vips: vec![json!({"address": "192.168.0.89/32", "interface": "eth0"})],
         }
     }
@@ -191,6 +251,8 @@ mod tests {
         assert_eq!(read["director_services"], json!(adopted.services));
         assert_eq!(read["director_sysctls"], json!(adopted.sysctls));
         assert_eq!(read["director_vips"], json!(adopted.vips));
+        assert_eq!(read["director_timeouts"], json!(adopted.timeouts));
+        assert_eq!(read["director_daemons"], json!(adopted.daemons));
         for text in [
             "yes",
             "1",
@@ -211,18 +273,5 @@ mod tests {
             let read = crate::yaml::read(&Arc::new(source)).unwrap().to_json();
             assert_eq!(read["a"], json!(text));
         }
-    }
-
-    #[test]
-    fn names_what_no_module_is_about() {
-        assert_eq!(
-            left_out(&setup()),
-            [
-                "sync daemon master on eth0, sync id 7, group 224.0.0.81, port 8848, ttl 1, at most 1472 bytes"
-            ]
-        );
-        let slow = Timeouts { udp: Some(7), ..TIMEOUTS };
-        let setup = Setup { timeouts: Some(slow), ..Setup::default() };
-        assert_eq!(left_out(&setup), ["timeouts tcp 900 s, tcp-fin 120 s, udp 7 s"]);
     }
 }
