@@ -35,6 +35,9 @@ struct Case {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let inside = lvsmith::vm::inside();
+    if inside {
+        load_schedulers();
+    }
     let root = nix::unistd::geteuid().is_root();
     let elsewhere = root && !inside && lvsmith::vm::needed();
     let here = |case: &&Case| match (inside, elsewhere) {
@@ -61,11 +64,20 @@ fn trial(case: Case, why_not: Option<&'static str>) -> Trial {
     let run = case.run;
     match why_not {
         None => Trial::test(case.name, move || {
-            run().map_err(|error| Failed::from(format!("{error:?}")))
+            run().map_err(|error| Failed::from(format!("{error:#}")))
         }),
         Some(why) if required => Trial::test(case.name, move || Err(Failed::from(why))),
         Some(why) => Trial::test(format!("{} (skipped: {why})", case.name), || Ok(()))
             .with_ignored_flag(true),
+    }
+}
+
+/// Loads what the real ipvsadm would have the kernel load with the lock of IPVS held, which
+/// deadlocks with the removal of a namespace by another case; see `modules::modprobe`.
+fn load_schedulers() {
+    let status = Command::new("modprobe").args(["--all", "ip_vs_lblc", "ip_vs_lblcr"]).status();
+    if !status.is_ok_and(|status| status.success()) {
+        eprintln!("`lblc` and `lblcr` could not be loaded beforehand");
     }
 }
 

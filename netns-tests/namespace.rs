@@ -45,6 +45,17 @@ impl Namespace {
         said(&mut self.command("sh", &["-c", script]))
     }
 
+    /// Runs this in it, on a thread of its own: which namespace it is in is a thread's matter.
+    pub(crate) fn inside(&self, run: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.name))?;
+        let entered = move || {
+            setns(file, CloneFlags::CLONE_NEWNET)?;
+            run()
+        };
+        let joined = std::thread::scope(|scope| scope.spawn(entered).join());
+        joined.unwrap_or_else(|_| anyhow::bail!("it panicked"))
+    }
+
     /// Runs `apply` or `plan` with these tasks.
     pub(crate) fn lvsmith(&self, verb: &str, tasks: &str) -> Result<Output> {
         let playbook = self.playbook(tasks)?;

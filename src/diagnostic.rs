@@ -79,7 +79,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Starts a diagnostic that has no place yet.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: None, hint: None }
+        Self { message: shortened(message.into()), span: None, hint: None }
     }
 
     /// Says where; a place already known, which is nearer to the cause, is kept.
@@ -216,12 +216,28 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
 }
 
+/// A message may repeat a value of any length; its beginning and its end will do.
+fn shortened(message: String) -> String {
+    const LONGEST: usize = 4000;
+    if message.len() <= LONGEST {
+        return message;
+    }
+    let end = floor_boundary(&message, message.len() - LONGEST / 2);
+    format!("{} … {}", &message[..floor_boundary(&message, LONGEST / 2)], &message[end..])
+}
+
+/// So many bytes are looked at from the beginning of a span.
+const SEEN: usize = 2000;
+
 /// The lines that hold `start..end`, where they begin, and the number of the first.
 fn window(text: &str, start: usize, end: usize) -> (&str, usize, usize) {
     let start = floor_boundary(text, start);
-    let end = floor_boundary(text, end).max(start);
+    // A screen is not that wide or high, and laying out 10 MB takes its time.
+    let seen = floor_boundary(text, start.saturating_add(SEEN));
+    let end = floor_boundary(text, end).clamp(start, seen);
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let to = text[end..].find('\n').map_or(text.len(), |at| end + at);
+    let to = text[end..seen].find('\n').map_or(seen, |at| end + at);
+    let to = from + text[from..to].trim_end_matches('\r').len();
     let line = text[..from].bytes().filter(|byte| *byte == b'\n').count() + 1;
     (&text[from..to], from, line)
 }
@@ -259,6 +275,13 @@ mod tests {
           |
           = help: did you mean `sysctl`?
         ");
+    }
+
+    #[test]
+    fn shortens_a_message_that_repeats_a_long_value() {
+        let message = format!("`{}` is no port", "é".repeat(1_000_000));
+        let shown = Diagnostic::new(message).message;
+        assert!(shown.len() < 4_100 && shown.ends_with("é` is no port"), "{}", shown.len());
     }
 
     #[test]

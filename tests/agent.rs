@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lvsmith::agent::protocol::{self, Frame, Reply, Request};
-use lvsmith::connection::{AgentClient, Connection, Local};
+use lvsmith::connection::{AgentClient, Connection, LastWords, Local};
 use lvsmith::modules::{HostKind, Mode};
 use serde_json::json;
 
@@ -33,7 +33,7 @@ fn keeps_its_pipes_from_the_programs_it_runs() {
         std::fs::read_link(link).unwrap().into_os_string().into_string().unwrap()
     };
     let ours = [pipe(child.stdin.as_ref().unwrap()), pipe(child.stdout.as_ref().unwrap())];
-    let mut agent = AgentClient::greet(child, HostKind::Machine).unwrap();
+    let mut agent = AgentClient::greet(child, HostKind::Machine, LastWords::default()).unwrap();
 
     let theirs = shell(&mut agent, "cat; for f in /proc/$$/fd/*; do readlink $f; done; true");
     let theirs = theirs["stdout"].as_str().unwrap();

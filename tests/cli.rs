@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 use insta::{assert_snapshot, with_settings};
 use tempfile::TempDir;
 
+#[path = "cli/ipvsadm.rs"]
+mod ipvsadm;
 #[path = "cli/lab_files.rs"]
 mod lab_files;
 

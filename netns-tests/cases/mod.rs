@@ -7,12 +7,17 @@ mod boot;
 mod broken;
 mod ipvs;
 mod ipvs_command;
+mod ipvs_daemon;
+mod ipvs_table;
+mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
 mod lvs_dr;
+mod modprobe;
 mod modules;
 mod playbook;
 mod readme;
+mod ssh;
 mod vm;
 
 /// Every case.
@@ -23,12 +28,17 @@ pub(crate) fn all() -> Vec<Case> {
         broken::CASES,
         ipvs::CASES,
         ipvs_command::CASES,
+        ipvs_daemon::CASES,
+        ipvs_table::CASES,
+        ipvs_timeouts::CASES,
         ipvsadm::CASES,
         lab::CASES,
         lvs_dr::CASES,
+        modprobe::CASES,
         modules::CASES,
         playbook::CASES,
         readme::CASES,
+        ssh::CASES,
         vm::CASES,
     ]
     .into_iter()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::connection::{Connection, Local, Unreachable};
+use crate::connection::{Connection, Local, Ssh, Unreachable};
 use crate::engine::Connector;
 use crate::inventory::Vars;
 
@@ -17,13 +17,11 @@ impl Connector for Machines {
             None if matches!(host, "localhost" | "127.0.0.1" | "::1") => {
                 Ok(Box::new(Local::default()))
             }
-            Some(other) if other != "ssh" => Err(Unreachable(format!(
-                "the connection `{other}` is not known; `local` is, and labs have their own"
-            ))),
-            _ => Err(Unreachable(format!(
-                "`{host}` needs a connection over ssh, which this version does not have; set \
-                 `ansible_connection: local` and run lvsmith on the host itself"
-            ))),
+            Some(other) if other != "ssh" => {
+                Err(Unreachable::new(format!("the connection `{other}` is not known"))
+                    .hint("known are `ssh` and `local`; labs have their own"))
+            }
+            _ => Ok(Box::new(Ssh::new(host, vars)?)),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! `lvsmith ipvsadm`, and the program called through a link of that name.
 
 use std::ffi::OsString;
-use std::io::{BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::ipvsadm::{Called, Streams};
+
+/// The most that is read of rules at once; all of one read goes to the kernel together.
+const INPUT: usize = 256 << 10;
 
 /// Do what ipvsadm does, with its own arguments: `-Ln`, `-A -t 10.0.0.1:80 -s rr`, `-R`, …
 #[derive(Debug, Args)]
@@ -34,9 +37,9 @@ pub fn called() -> Option<ExitCode> {
 fn run(called: Called, program: &str, arguments: Vec<OsString>) -> ExitCode {
     let arguments: Vec<String> =
         arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let mut input = BufReader::with_capacity(INPUT, std::io::stdin().lock());
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let streams =
-        Streams { input: &mut std::io::stdin().lock(), out: &mut out, err: &mut std::io::stderr() };
+    let streams = Streams { input: &mut input, out: &mut out, err: &mut std::io::stderr() };
     let code = called.run(program, &arguments, streams);
     // A reader that has seen enough is no error.
     let _ = out.flush();

@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::setsid;
 
-use super::{AgentClient, Connection, Unreachable};
+use super::{AgentClient, Connection, LastWords, Unreachable};
 use crate::modules::HostKind;
 
 /// The connection `local`.
@@ -52,8 +52,8 @@ impl Connection for Local {
             });
         }
         let child = command.spawn().map_err(|error| {
-            Unreachable(format!("failed to start `{}`: {error}", self.program.display()))
+            Unreachable::new(format!("failed to start `{}`: {error}", self.program.display()))
         })?;
-        AgentClient::greet(child, self.kind)
+        AgentClient::greet(child, self.kind, LastWords::default())
     }
 }

@@ -11,9 +11,13 @@ use serde_json::Value;
 use crate::agent::protocol::{self, Frame, Reply, Request};
 use crate::modules::{Error, HostKind, Mode, Outcome};
 
+mod last_words;
 mod local;
+mod ssh;
 
+pub use last_words::LastWords;
 pub use local::Local;
+pub use ssh::Ssh;
 
 /// A way to reach one host.
 pub trait Connection: Send {
@@ -23,8 +27,26 @@ pub trait Connection: Send {
 
 /// The host, or the agent on it, cannot be talked to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreachable(pub String);
+#[error("{message}")]
+pub struct Unreachable {
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Unreachable {
+    /// One without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
 
 /// Why a call brought nothing back.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -44,16 +66,18 @@ pub struct AgentClient {
     input: BufWriter<ChildStdin>,
     output: BufReader<ChildStdout>,
     next: u64,
+    words: LastWords,
 }
 
 impl AgentClient {
-    /// Takes over a child whose standard input and output are an agent's, and greets it.
-    pub fn greet(mut child: Child, kind: HostKind) -> Result<Self, Unreachable> {
+    /// Takes over a child whose standard input and output are an agent's, and greets it. What
+    /// it says on standard error, if somebody listens, tells why it ended when it does.
+    pub fn greet(mut child: Child, kind: HostKind, words: LastWords) -> Result<Self, Unreachable> {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Unreachable("the agent was started without pipes".into()));
+            return Err(Unreachable::new("the agent was started without pipes"));
         };
-        let mut agent =
-            Self { child, input: BufWriter::new(input), output: BufReader::new(output), next: 0 };
+        let (input, output) = (BufWriter::new(input), BufReader::new(output));
+        let mut agent = Self { child, input, output, next: 0, words };
         let hello = Request::Hello {
             version: protocol::VERSION,
             build: env!("CARGO_PKG_VERSION").into(),
@@ -61,8 +85,11 @@ impl AgentClient {
         };
         match agent.call(&hello) {
             Ok(Reply::Hello) => Ok(agent),
-            Ok(other) => Err(Unreachable(format!("the agent did not greet back: {other:?}"))),
-            Err(error) => Err(Unreachable(error.to_string())),
+            Ok(other) => Err(Unreachable::new(format!("the agent did not greet back: {other:?}"))),
+            Err(CallError::Failed(Error { message, hint, .. })) => {
+                Err(Unreachable { message, hint })
+            }
+            Err(CallError::Unreachable(unreachable)) => Err(unreachable),
         }
     }
 
@@ -100,14 +127,23 @@ impl AgentClient {
         self.next += 1;
         let frame = Frame { id: self.next, body: request };
         protocol::write(&mut self.input, &frame)
-            .map_err(|error| Unreachable(format!("failed to write to the agent: {error}")))?;
+            .map_err(|error| self.lost(format!("failed to write to the agent: {error}")))?;
         let reply = protocol::read::<Reply>(&mut self.output)
-            .map_err(|error| Unreachable(format!("failed to read from the agent: {error}")))?
-            .ok_or_else(|| Unreachable("the agent ended without an answer".into()))?;
+            .map_err(|error| self.lost(format!("failed to read from the agent: {error}")))?
+            .ok_or_else(|| self.lost("the agent ended without an answer".into()))?;
         match reply.body {
             _ if reply.id != self.next => Err(unexpected(&reply.body)),
             Reply::Failed(error) => Err(error.into()),
             body => Ok(body),
+        }
+    }
+}
+
+impl AgentClient {
+    fn lost(&self, what: String) -> Unreachable {
+        match self.words.text() {
+            words if words.is_empty() => Unreachable::new(what),
+            words => Unreachable::new(format!("{what}: {words}")),
         }
     }
 }
@@ -121,5 +157,5 @@ impl Drop for AgentClient {
 }
 
 fn unexpected(reply: &Reply) -> CallError {
-    Unreachable(format!("the agent answered something else: {reply:?}")).into()
+    Unreachable::new(format!("the agent answered something else: {reply:?}")).into()
 }

@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use super::{AgentClient, Connection, Unreachable};
+use super::{AgentClient, Connection, LastWords, Unreachable};
 use crate::lab::{Entrance, process};
 
 /// A connection to a lab host.
@@ -31,7 +31,8 @@ impl Connection for Netns {
             .current_dir("/")
             // Ctrl-C is for the controller, which then ends its agents in order.
             .process_group(0);
-        let child = self.entrance.spawn(agent).map_err(|error| Unreachable(error.to_string()))?;
-        AgentClient::greet(child, self.entrance.kind())
+        let child =
+            self.entrance.spawn(agent).map_err(|error| Unreachable::new(error.to_string()))?;
+        AgentClient::greet(child, self.entrance.kind(), LastWords::default())
     }
 }

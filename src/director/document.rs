@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Setup;
+use super::{MISTAKES, Setup};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::netlink::InterfaceName;
 use crate::netlink::ipvs::{
@@ -129,6 +129,10 @@ fn services(node: &Node, mistakes: &mut Diagnostics) -> Vec<VirtualService> {
     let mut seen: HashMap<ServiceKey, &Node> = HashMap::new();
     let mut services = Vec::new();
     for item in mistakes.keep(node.sequence()).unwrap_or_default() {
+        if mistakes.0.len() >= MISTAKES {
+            mistakes.push(Diagnostic::new("there may be more; the rest was not looked at"));
+            break;
+        }
         let Some(service) = mistakes.keep(item.decode::<VirtualService>()) else { continue };
         let key = service.service.key;
         if let Some(first) = seen.insert(key, item) {

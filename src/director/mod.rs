@@ -14,6 +14,7 @@ mod grid;
 mod listing;
 mod quantity;
 mod rates;
+mod rules;
 mod setup;
 mod statistics;
 mod view;
@@ -24,11 +25,15 @@ pub use document::Document;
 pub use drain::{Drain, Drained};
 pub use listing::listing;
 pub use rates::Rates;
+pub use rules::{are_rules, read_rules, write_rules};
 pub use setup::{Setup, Step, daemon_in_words};
 pub use statistics::{Precision, statistics};
 pub use view::{Counters, DestinationView, ServiceView, State, view};
 
 use crate::netlink::ipvs::{DestinationState, ServiceState};
+
+/// After so many mistakes a file is probably something else, and is read no further.
+const MISTAKES: usize = 20;
 
 /// The services of a director with their destinations, as the kernel has them.
 pub type Observed = Vec<(ServiceState, Vec<DestinationState>)>;

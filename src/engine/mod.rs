@@ -120,7 +120,7 @@ struct Nowhere;
 
 impl Connector for Nowhere {
     fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
-        Err(Unreachable(format!("`{host}` is not to be reached yet")))
+        Err(Unreachable::new(format!("`{host}` is not to be reached yet")))
     }
 }
 

@@ -76,7 +76,7 @@ fn facts(shared: &Shared<'_>, host: &HostState<'_>) -> Done {
             }
             TaskResult::new(Status::Ok)
         }
-        Ok(_) => failed(&Unreachable("the agent's facts are not a mapping".into()).into(), false),
+        Ok(_) => failed(&Unreachable::new("the agent's facts are not a mapping").into(), false),
         Err(error) => failed(&error.into(), shared.options.color),
     };
     Done { results: vec![result], notified: Vec::new() }
@@ -367,8 +367,10 @@ fn failed(failure: &Failure, color: bool) -> TaskResult {
             result: error.result.clone(),
             ..TaskResult::new(Status::Failed)
         },
-        Failure::Call(CallError::Unreachable(error)) => {
-            TaskResult { message: Some(error.to_string()), ..TaskResult::new(Status::Unreachable) }
-        }
+        Failure::Call(CallError::Unreachable(error)) => TaskResult {
+            message: Some(error.message.clone()),
+            hint: error.hint.clone(),
+            ..TaskResult::new(Status::Unreachable)
+        },
     }
 }

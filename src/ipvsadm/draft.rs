@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use super::address::{self, Endpoint};
-use super::command::Command;
 use super::error::Mistake;
 use super::names::Names;
 use super::number;
@@ -116,19 +115,19 @@ impl Draft {
         Ok(())
     }
 
-    /// Takes a switch with its value; `valued` tells an empty value from none.
+    /// Takes a switch with its value.
     pub(super) fn take(
         &mut self,
         means: Means,
-        value: &str,
-        valued: bool,
+        value: Option<&str>,
         names: &Names,
     ) -> Result<(), Mistake> {
+        let text = value.unwrap_or_default();
         match means {
             Means::Service(protocol) => {
                 self.note(Subject::Service)?;
                 self.protocol = Some(protocol);
-                let Endpoint { address, port } = address::endpoint(value, self.protocol, names)
+                let Endpoint { address, port } = address::endpoint(text, self.protocol, names)
                     .ok_or(Mistake::Value("virtual server address[:port]"))?;
                 self.family = Some(Family::of(address));
                 if address.is_ipv6() {
@@ -141,9 +140,9 @@ impl Draft {
                 self.note(Subject::Service)?;
                 self.protocol = Some(Protocol::Tcp);
                 self.family = Some(Family::Ipv4);
-                let mark = number::between(value, 1, u32::MAX.into());
+                let mark = number::between(text, 1, u32::MAX.into());
                 let mark = mark.and_then(|mark| NonZeroU32::new(u32::try_from(mark).ok()?));
-                self.mark = Some(mark.ok_or_else(|| Mistake::Fwmark(value.to_owned()))?);
+                self.mark = Some(mark.ok_or_else(|| Mistake::Fwmark(text.to_owned()))?);
             }
             Means::Ipv6 if self.mark.is_none() => return Err(Mistake::Ipv6First),
             Means::Ipv6 => {
@@ -156,59 +155,58 @@ impl Draft {
             }
             Means::Option(subject) => {
                 self.note(subject)?;
-                self.set(subject, value, valued, names)?;
+                self.set(subject, value, names)?;
             }
             Means::Sort | Means::Command(_) => {}
         }
         Ok(())
     }
 
-    fn set(
-        &mut self,
-        subject: Subject,
-        value: &str,
-        valued: bool,
-        names: &Names,
-    ) -> Result<(), Mistake> {
+    fn set(&mut self, subject: Subject, value: Option<&str>, names: &Names) -> Result<(), Mistake> {
+        let text = value.unwrap_or_default();
         let most = i32::MAX.into();
         match subject {
-            Subject::Scheduler => self.scheduler = short(value),
-            Subject::Engine => self.engine = short(value),
-            Subject::SchedulerFlags => self.scheduler_flags = value.to_owned(),
-            Subject::Persistent if !valued => self.persistence = Some(USUAL_PERSISTENCE),
-            Subject::Persistent => self.persistence = NonZeroU32::new(timeout(value, 1)?),
-            Subject::Netmask => self.netmask = self.netmask(value, names)?,
+            Subject::Scheduler => self.scheduler = short(text),
+            Subject::Engine => self.engine = short(text),
+            Subject::SchedulerFlags => self.scheduler_flags = text.to_owned(),
+            Subject::Persistent => {
+                self.persistence = match value {
+                    Some(text) => NonZeroU32::new(timeout(text, 1)?),
+                    None => Some(USUAL_PERSISTENCE),
+                };
+            }
+            Subject::Netmask => self.netmask = self.netmask(text, names)?,
             Subject::Server => {
-                let Endpoint { address, port } = address::endpoint(value, self.protocol, names)
+                let Endpoint { address, port } = address::endpoint(text, self.protocol, names)
                     .ok_or(Mistake::Value("real server address[:port]"))?;
                 self.server = (address, port.unwrap_or(self.port));
             }
-            Subject::Weight => self.weight = in_range(value, 0, most, "weight")?,
+            Subject::Weight => self.weight = in_range(text, 0, most, "weight")?,
             Subject::UpperThreshold => {
-                self.upper_threshold = in_range(value, 0, most, "u_threshold")?;
+                self.upper_threshold = in_range(text, 0, most, "u_threshold")?;
             }
             Subject::LowerThreshold => {
-                self.lower_threshold = in_range(value, 0, most, "l_threshold")?;
+                self.lower_threshold = in_range(text, 0, most, "l_threshold")?;
             }
             Subject::TunType => {
-                self.tunnel = match value {
+                self.tunnel = match text {
                     "ipip" => TunnelType::Ipip,
                     "gue" => TunnelType::Gue,
                     "gre" => TunnelType::Gre,
                     _ => return Err(Mistake::Value("tunnel type")),
                 };
             }
-            Subject::TunPort => self.tunnel_port = in_range(value, 1, 65535, "tunnel port")?,
-            Subject::McastInterface => self.interface = short(value),
-            Subject::McastGroup => self.group = Some(group(value)?),
+            Subject::TunPort => self.tunnel_port = in_range(text, 1, 65535, "tunnel port")?,
+            Subject::McastInterface => self.interface = short(text),
+            Subject::McastGroup => self.group = Some(group(text)?),
             Subject::McastPort => {
-                self.mcast_port = Some(in_range(value, 1, 65535, "mcast-port")?);
+                self.mcast_port = Some(in_range(text, 1, 65535, "mcast-port")?);
             }
-            Subject::McastTtl => self.ttl = Some(in_range(value, 1, 255, "mcast-ttl")?),
-            Subject::SyncId => self.sync_id = in_range(value, 0, 255, "syncid")?,
+            Subject::McastTtl => self.ttl = Some(in_range(text, 1, 255, "mcast-ttl")?),
+            Subject::SyncId => self.sync_id = in_range(text, 0, 255, "syncid")?,
             // A datagram without the headers of IP and UDP.
             Subject::SyncMaxLength => {
-                self.max_length = Some(in_range(value, 1, 65535 - 20 - 8, "sync-maxlen")?);
+                self.max_length = Some(in_range(text, 1, 65535 - 20 - 8, "sync-maxlen")?);
             }
             _ => {}
         }
@@ -259,11 +257,6 @@ impl Draft {
             }
         }
         Ok(flags)
-    }
-
-    /// What was asked for, once the options are known to go together.
-    pub(super) fn finish(self, verb: Verb, flags: SchedulerFlags) -> Result<Command, Mistake> {
-        super::finish::command(self, verb, flags)
     }
 }
 

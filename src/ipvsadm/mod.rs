@@ -1,8 +1,8 @@
 //! The command line, rule format and listing of ipvsadm 1.31, over this program's own netlink.
 //!
 //! Same arguments, same output, same messages and exit codes, byte for byte; what differs, and
-//! why, is in `docs/ipvsadm.md`. [`options`] is the table everything goes by, [`command`] makes
-//! a typed command of a line, [`listing`] and [`rules`] write what the kernel says.
+//! why, is in `docs/ipvsadm.md`. `options` is the table everything goes by, `command` makes
+//! a typed command of a line, `listing` and `rules` write what the kernel says.
 
 mod address;
 mod command;
@@ -16,6 +16,7 @@ mod number;
 mod options;
 mod parse;
 mod restore;
+mod rule;
 mod rules;
 mod sort;
 mod usage;
@@ -30,6 +31,7 @@ use names::Names;
 
 use crate::netlink::ipvs::{Handle, Request};
 
+pub(crate) use rule::{RuleReader, WrongRule, rules_of_service};
 pub use wrapper::Called;
 
 /// What the command reads from and writes to.

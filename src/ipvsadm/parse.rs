@@ -24,30 +24,45 @@ pub(super) struct Reader<'a> {
     /// What is left of a word of letters.
     letters: &'a str,
     others_only: bool,
+    ended: bool,
     /// What was no switch, in order.
     others: Vec<&'a str>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(arguments: &'a [String]) -> Self {
-        Self { arguments, next: 0, letters: "", others_only: false, others: Vec::new() }
+        Self {
+            arguments,
+            next: 0,
+            letters: "",
+            others_only: false,
+            ended: false,
+            others: Vec::new(),
+        }
     }
 
     /// The word that was read last, which messages show.
     pub(super) fn word(&self) -> &'a str {
-        let last = self.next.checked_sub(1).and_then(|index| self.arguments.get(index));
-        last.map_or("", String::as_str)
+        self.place().and_then(|place| self.arguments.get(place)).map_or("", String::as_str)
+    }
+
+    /// The place of that word, unless all were read.
+    pub(super) fn place(&self) -> Option<usize> {
+        if self.ended { None } else { self.next.checked_sub(1) }
     }
 
     /// What was no switch; complete when there are no more switches.
-    pub(super) fn others(self) -> Vec<&'a str> {
-        self.others
+    pub(super) fn others(&self) -> &[&'a str] {
+        &self.others
     }
 
     /// The next switch and its argument.
     pub(super) fn switch(&mut self) -> Result<Option<(&'static Switch, Option<&'a str>)>, Problem> {
         let (switch, value) = if self.letters.is_empty() {
-            let Some(word) = self.word_of_switch() else { return Ok(None) };
+            let Some(word) = self.word_of_switch() else {
+                self.ended = true;
+                return Ok(None);
+            };
             match word.strip_prefix('-') {
                 Some(long) => {
                     let (name, value) = match long.split_once('=') {

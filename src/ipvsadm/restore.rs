@@ -2,18 +2,16 @@
 //!
 //! A line is words between white space; the word `ipvsadm` does not count. What the kernel
 //! refuses is told, and the next line follows; wrong use ends it there. The exit code is the
-//! last line's. Changes wait until a batch is full or something must see them done.
+//! last line's. What one read brought is done before the next one: a program that writes a
+//! rule and waits does not wait in vain.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use super::command::{self, Command};
+use super::command::{Command, read};
 use super::error::{Failure, Mistake};
 use super::{Session, usage};
 use crate::netlink::ipvs::Request;
-
-/// How many changes wait for each other. The socket splits them further.
-const BATCH: usize = 2000;
 
 /// What waits, and how the last line went.
 #[derive(Default)]
@@ -25,16 +23,36 @@ struct Waiting {
 /// Does what the lines say; answers the exit code.
 pub(super) fn restore(session: &mut Session<'_>, input: &mut dyn BufRead) -> Result<u8, Failure> {
     let mut waiting = Waiting::default();
-    let mut line = Vec::new();
-    while input.read_until(b'\n', &mut line)? > 0 {
-        let words = words(&String::from_utf8_lossy(&line));
-        if !words.is_empty() && one(session, &mut waiting, &words)?.is_break() {
+    let mut begun = Vec::new();
+    loop {
+        let read = input.fill_buf()?;
+        let count = read.len();
+        for part in read.split_inclusive(|byte| *byte == b'\n') {
+            begun.extend_from_slice(part);
+            if part.ends_with(b"\n") && line(session, &mut waiting, &mut begun)?.is_break() {
+                return Ok(0);
+            }
+        }
+        input.consume(count);
+        if count == 0 && line(session, &mut waiting, &mut begun)?.is_break() {
             return Ok(0);
         }
-        line.clear();
+        flush(session, &mut waiting)?;
+        if count == 0 {
+            return Ok(waiting.code);
+        }
     }
-    flush(session, &mut waiting)?;
-    Ok(waiting.code)
+}
+
+/// Takes what was gathered as a line.
+fn line(
+    session: &mut Session<'_>,
+    waiting: &mut Waiting,
+    gathered: &mut Vec<u8>,
+) -> Result<ControlFlow<()>, Failure> {
+    let words = words(&String::from_utf8_lossy(gathered));
+    gathered.clear();
+    if words.is_empty() { Ok(ControlFlow::Continue(())) } else { command(session, waiting, &words) }
 }
 
 fn words(line: &str) -> Vec<String> {
@@ -42,18 +60,15 @@ fn words(line: &str) -> Vec<String> {
     words.filter(|word| !word.is_empty() && *word != "ipvsadm").map(str::to_owned).collect()
 }
 
-/// Does what a line says; after the help nothing follows.
-fn one(
+/// Does what the words say, or has it wait; after the help nothing follows.
+fn command(
     session: &mut Session<'_>,
     waiting: &mut Waiting,
     words: &[String],
 ) -> Result<ControlFlow<()>, Failure> {
-    let read = command::read(&session.program, words, &session.names);
+    let read = read(&session.program, words, &session.names);
     if let Ok(Command::Change(request)) = read {
         waiting.requests.push(request);
-        if waiting.requests.len() == BATCH {
-            flush(session, waiting)?;
-        }
         return Ok(ControlFlow::Continue(()));
     }
     // What follows must see the changes made, and its messages come after theirs.

@@ -5,7 +5,7 @@
 use super::address;
 use super::names::Names;
 use crate::netlink::ipvs::{
-    Checksum, DestinationState, Family, Forward, Netmask, Protocol, Service, ServiceKey, Tunnel,
+    Checksum, Destination, Family, Forward, Netmask, Protocol, Service, ServiceKey, Tunnel,
 };
 
 /// `-t 10.0.0.1:80`: what names a service.
@@ -52,12 +52,11 @@ pub(super) fn service(service: &Service, names: Option<&Names>) -> String {
 
 /// The rule that adds a destination to the service of that name.
 pub(super) fn destination(
-    state: &DestinationState,
+    destination: &Destination,
     service: &str,
     protocol: Option<Protocol>,
     names: Option<&Names>,
 ) -> String {
-    let destination = &state.destination;
     let key = destination.key;
     let server = address::write(key.address, key.port, protocol, names);
     let switch = match destination.forward {
@@ -114,7 +113,7 @@ pub(super) fn scheduler_flags(service: &Service) -> Option<String> {
 mod tests {
     use super::super::command::{Command, read};
     use super::*;
-    use crate::netlink::ipvs::{Destination, Request, Stats};
+    use crate::netlink::ipvs::Request;
 
     /// Reads a rule and writes it again.
     fn again(rule: &str) -> String {
@@ -122,20 +121,9 @@ mod tests {
         match read("ipvsadm", &words, &Names::default()) {
             Ok(Command::Change(Request::AddService(read))) => service(&read, None),
             Ok(Command::Change(Request::AddDestination(key, read))) => {
-                destination(&state(read), &name(&key, None), None, None)
+                destination(&read, &name(&key, None), None, None)
             }
             other => panic!("{rule}: {other:?}"),
-        }
-    }
-
-    fn state(destination: Destination) -> DestinationState {
-        DestinationState {
-            destination,
-            active_connections: 0,
-            inactive_connections: 0,
-            persistent_connections: 0,
-            stats: Stats::default(),
-            unknown: Vec::new(),
         }
     }
 

@@ -6,21 +6,21 @@
 
 use std::net::IpAddr;
 
-use crate::netlink::ipvs::{DestinationKey, DestinationState, Protocol, ServiceKey, ServiceState};
+use crate::netlink::ipvs::{DestinationKey, Family, Protocol, ServiceKey};
 
 /// Sorts services by mark, family, protocol, address and port.
-pub(super) fn services(services: Vec<ServiceState>) -> Vec<ServiceState> {
-    merge_sort(services, &|a, b| compare_services(&a.service.key, &b.service.key))
+pub(super) fn services<T>(services: Vec<T>, key: impl Fn(&T) -> &ServiceKey) -> Vec<T> {
+    merge_sort(services, &|a, b| compare_services(key(a), key(b)))
 }
 
 /// Sorts the destinations of a service by address and port.
-pub(super) fn destinations(destinations: Vec<DestinationState>) -> Vec<DestinationState> {
-    merge_sort(destinations, &|a, b| compare_destinations(&a.destination.key, &b.destination.key))
+pub(super) fn destinations<T>(destinations: Vec<T>, key: impl Fn(&T) -> &DestinationKey) -> Vec<T> {
+    merge_sort(destinations, &|a, b| compare_destinations(key(a), key(b)))
 }
 
 fn compare_services(a: &ServiceKey, b: &ServiceKey) -> i32 {
     let parts = |key: &ServiceKey| {
-        let family: u32 = if key.family() == crate::netlink::ipvs::Family::Ipv4 { 2 } else { 10 };
+        let family: u32 = if key.family() == Family::Ipv4 { 2 } else { 10 };
         match key {
             ServiceKey::Fwmark { mark, .. } => ([mark.get(), family, 0], None, 0),
             ServiceKey::Address { protocol, address, port } => {
@@ -118,7 +118,7 @@ mod tests {
         let tcp = |port| ServiceKey::address(Protocol::Tcp, [10, 0, 0, 1], port);
         let udp = ServiceKey::address(Protocol::Udp, [9, 0, 0, 1], 1);
         let mark = |mark| ServiceKey::Fwmark {
-            family: crate::netlink::ipvs::Family::Ipv4,
+            family: Family::Ipv4,
             mark: std::num::NonZeroU32::new(mark).unwrap(),
         };
         assert!(compare_services(&tcp(80), &tcp(81)) < 0);

@@ -17,8 +17,8 @@ use super::{Arguments, Error};
 /// assert:
 ///   that:
 ///     - lvs_virtual_services | length > 0
-///     - ansible_kernel is version(version='5.10', op='>=')
-///   fail_msg: this kernel is too old for these services
+///     - ansible_os_family in ['Debian', 'RedHat']
+///   fail_msg: no services, or not a system these roles know
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

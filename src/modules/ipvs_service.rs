@@ -1,14 +1,15 @@
 //! `ipvs_service`: a virtual service with its destinations.
 
-use std::fmt;
+use std::collections::HashMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Error, Host, Presence, Resource, TextDiff};
+use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{
-    Destination, DestinationKey, DestinationState, Request, Service, ServiceKey, ServiceState,
+    Change, Destination, DestinationKey, DestinationState, Policy, Request, Service, ServiceKey,
+    ServiceState, Table, VirtualService,
 };
 
 mod arguments;
@@ -61,74 +62,52 @@ pub struct Observed {
     pub destinations: Vec<DestinationState>,
 }
 
-/// One step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// What is asked of the kernel.
-    pub request: Request,
-    /// What it was, when something is edited.
-    pub before: Option<String>,
-}
-
-impl Change {
-    fn new(request: Request) -> Self {
-        Self { request, before: None }
-    }
-
-    fn edit(request: Request, before: &impl fmt::Display) -> Self {
-        Self { request, before: Some(before.to_string()) }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.request.fmt(f)?;
-        match &self.before {
-            Some(before) => write!(f, " (was {before})"),
-            None => Ok(()),
-        }
+impl Observed {
+    /// What can be declared of it.
+    fn table(&self) -> Table {
+        let service = self.service.iter().map(|state| VirtualService {
+            service: state.service.clone(),
+            destinations: self.destinations.iter().map(|state| state.destination).collect(),
+        });
+        service.collect()
     }
 }
 
 impl IpvsService {
-    fn key(&self) -> ServiceKey {
+    pub(super) fn key(&self) -> ServiceKey {
         self.service.key
     }
 
-    /// The destinations as they are to be, given those there are.
-    fn wanted(&self, found: &[DestinationState]) -> Option<Vec<Destination>> {
-        let wanted = self.destinations.as_ref()?.iter().map(|declared| {
-            let kept = found
-                .iter()
-                .find(|state| state.destination.key == declared.key)
-                .map(|state| state.destination.weight);
-            let weight = declared.weight.or(kept).unwrap_or(declared.destination.weight);
-            Destination { weight, ..declared.destination }
-        });
-        Some(wanted.collect())
+    pub(super) fn state(&self) -> Presence {
+        self.state
     }
 
-    fn destination_changes(&self, found: &[DestinationState]) -> Vec<Change> {
-        let Some(wanted) = self.wanted(found) else { return Vec::new() };
-        let key = self.key();
-        let (mut added, mut edited) = (Vec::new(), Vec::new());
-        for destination in &wanted {
-            let now = found.iter().map(|state| state.destination);
-            match now.into_iter().find(|now| now.key == destination.key) {
-                None => added.push(Change::new(Request::AddDestination(key, *destination))),
-                Some(now) if now != *destination => {
-                    let request = Request::EditDestination(key, *destination);
-                    edited.push(Change::edit(request, &now));
-                }
-                Some(_) => {}
+    /// The service as it is to be, given the destinations there are.
+    pub(super) fn wanted(&self, found: &[Destination]) -> VirtualService {
+        let destinations = match &self.destinations {
+            None => found.to_vec(),
+            Some(declared) => {
+                let found: HashMap<DestinationKey, u32> =
+                    found.iter().map(|destination| (destination.key, destination.weight)).collect();
+                let wanted = declared.iter().map(|one| {
+                    let kept = found.get(&one.key).copied();
+                    let weight = one.weight.or(kept).unwrap_or(one.destination.weight);
+                    Destination { weight, ..one.destination }
+                });
+                wanted.collect()
+            }
+        };
+        VirtualService { service: self.service.clone(), destinations }
+    }
+
+    fn wanted_table(&self, observed: &Table) -> Table {
+        match self.state {
+            Presence::Absent => Table::default(),
+            Presence::Present => {
+                let found = observed.services().first().map(|one| one.destinations.as_slice());
+                Table::from_iter([self.wanted(found.unwrap_or_default())])
             }
         }
-        let extra = found.iter().map(|state| state.destination.key);
-        let removed = extra
-            .filter(|key| wanted.iter().all(|wanted| wanted.key != *key))
-            .map(|extra| Change::new(Request::RemoveDestination(key, extra)));
-        // First what takes load, last what gives it away: there is always somewhere to go.
-        added.into_iter().chain(edited).chain(removed).collect()
     }
 }
 
@@ -146,37 +125,22 @@ impl Resource for IpvsService {
     }
 
     fn diff(&self, observed: &Observed) -> Vec<Change> {
-        let service = observed.service.as_ref().map(|state| &state.service);
-        let change = match (self.state, service) {
-            (Presence::Absent, None) => return Vec::new(),
-            (Presence::Absent, Some(_)) => {
-                return vec![Change::new(Request::RemoveService(self.key()))];
-            }
-            (Presence::Present, None) => {
-                Some(Change::new(Request::AddService(self.service.clone())))
-            }
-            (Presence::Present, Some(now)) if *now != self.service => {
-                Some(Change::edit(Request::EditService(self.service.clone()), now))
-            }
-            (Presence::Present, Some(_)) => None,
-        };
-        change.into_iter().chain(self.destination_changes(&observed.destinations)).collect()
+        // Nothing but this service was observed, so nothing else can be purged.
+        let policy = Policy { purge: true, drain: false };
+        let observed = observed.table();
+        self.wanted_table(&observed).reconcile(&observed, policy).now
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
+        if let Request::AddService(service) | Request::EditService(service) = &change.request {
+            modprobe::load_scheduler(&service.scheduler);
+        }
         Ok(host.ipvs()?.apply(&change.request)?)
     }
 
     fn preview(&self, observed: &Observed) -> Option<TextDiff> {
-        let now: Vec<Destination> =
-            observed.destinations.iter().map(|state| state.destination).collect();
-        let service = observed.service.as_ref().map(|state| &state.service);
-        let wanted = self.wanted(&observed.destinations).unwrap_or_else(|| now.clone());
-        let after = match self.state {
-            Presence::Present => listing(Some(&self.service), &wanted),
-            Presence::Absent => String::new(),
-        };
-        Some(TextDiff { name: "the IPVS table".into(), before: listing(service, &now), after })
+        let observed = observed.table();
+        Some(preview(&observed, &self.wanted_table(&observed)))
     }
 
     fn report(&self, observed: &Observed) -> Map<String, Value> {
@@ -200,14 +164,25 @@ impl Resource for IpvsService {
     }
 }
 
-/// The service and its destinations, a line for each, in an order that is always the same.
-fn listing(service: Option<&Service>, destinations: &[Destination]) -> String {
-    let mut destinations = destinations.to_vec();
-    destinations.sort_by_key(|destination| destination.key);
-    let mut lines: Vec<String> =
-        service.map(|service| format!("{service}\n")).into_iter().collect();
-    lines.extend(destinations.iter().map(|destination| format!("  -> {destination}\n")));
-    lines.concat()
+/// The table before and after, as it is shown to people.
+pub(super) fn preview(before: &Table, after: &Table) -> TextDiff {
+    TextDiff { name: "the IPVS table".into(), before: listing(before), after: listing(after) }
+}
+
+/// Services and destinations, a line for each, in an order that is always the same.
+fn listing(table: &Table) -> String {
+    let mut services: Vec<&VirtualService> = table.services().iter().collect();
+    services.sort_by_key(|one| one.service.key);
+    let mut text = String::new();
+    for VirtualService { service, destinations } in services {
+        text.push_str(&format!("{service}\n"));
+        let mut destinations: Vec<&Destination> = destinations.iter().collect();
+        destinations.sort_by_key(|destination| destination.key);
+        for destination in destinations {
+            text.push_str(&format!("  -> {destination}\n"));
+        }
+    }
+    text
 }
 
 #[cfg(test)]

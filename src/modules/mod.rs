@@ -21,7 +21,10 @@ pub mod debug;
 pub mod file;
 pub(crate) mod filesystem;
 mod host;
+pub mod ipvs_daemon;
 pub mod ipvs_service;
+pub mod ipvs_table;
+pub mod ipvs_timeouts;
 pub mod link;
 pub mod modprobe;
 mod network;
@@ -58,6 +61,11 @@ pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
 
     /// Does one of the changes.
     fn apply(&self, host: &mut Host, change: &Self::Change) -> Result<(), Error>;
+
+    /// Does all of them, for what is faster in batches.
+    fn apply_all(&self, host: &mut Host, changes: &[Self::Change]) -> Result<(), Error> {
+        changes.iter().try_for_each(|change| self.apply(host, change))
+    }
 
     /// Shows a file's text before and after, where the state is a file's text.
     fn preview(&self, _observed: &Self::Observed) -> Option<TextDiff> {
@@ -295,7 +303,10 @@ pub static TABLE: &[Module] = &[
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<ipvs_daemon::IpvsDaemon>("ipvs_daemon", &[]),
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
+    Module::resource::<ipvs_table::IpvsTable>("ipvs_table", &[]),
+    Module::resource::<ipvs_timeouts::IpvsTimeouts>("ipvs_timeouts", &[]),
     Module::resource::<link::Link>("link", &[]),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
     Module::action::<package::Package>(
@@ -360,9 +371,7 @@ fn converge<R: Resource>(host: &mut Host, resource: &R, mode: Mode) -> Result<Ou
     let diff = if mode.diff && !changes.is_empty() { resource.preview(&observed) } else { None };
     let mut result = resource.report(&observed);
     if !mode.check && !changes.is_empty() {
-        for change in &changes {
-            resource.apply(host, change)?;
-        }
+        resource.apply_all(host, &changes)?;
         let now = resource.observe(host)?;
         let left = resource.diff(&now);
         if let Some(first) = left.first() {

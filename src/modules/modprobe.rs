@@ -8,13 +8,18 @@ use serde_json::{Map, Value};
 
 use super::process::{Program, split};
 use super::{Error, Host, HostKind, Presence, Resource};
+use crate::netlink::ipvs::Scheduler;
 use kernel::Kernel;
+use renamed::renamed;
 
 mod kernel;
+mod renamed;
 
 /// Loads a kernel module, or unloads it. What is built into the kernel counts as loaded.
 ///
-/// A module that is loaded already stays as it is, whatever its parameters.
+/// A module that is loaded already stays as it is, whatever its parameters. One that the kernel
+/// has under a new name is found there, and the report says so: `nf_conntrack_ipv4` is
+/// `nf_conntrack` since 4.19.
 ///
 /// ```yaml
 /// modprobe:
@@ -36,7 +41,16 @@ pub struct Modprobe {
 
 /// The module in the running kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Observed {
+pub struct Observed {
+    /// Whether it is there.
+    pub state: State,
+    /// What it is called there, and since which kernel, when that is not the declared name.
+    pub renamed: Option<(&'static str, &'static str)>,
+}
+
+/// Whether a module is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum State {
     /// Part of the kernel itself.
     BuiltIn,
     /// Loaded.
@@ -54,6 +68,8 @@ pub enum Change {
         name: String,
         /// Its parameters.
         params: Vec<String>,
+        /// Its old name, and since which kernel it has the new one.
+        was: Option<(String, &'static str)>,
     },
     /// Unload it.
     Unload {
@@ -67,8 +83,16 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Load { name, params } if params.is_empty() => write!(f, "load `{name}`"),
-            Self::Load { name, params } => write!(f, "load `{name}` with {}", params.join(" ")),
+            Self::Load { name, params, was } => {
+                write!(f, "load `{name}`")?;
+                if let Some((was, since)) = was {
+                    write!(f, ", which `{was}` is called since kernel {since}")?;
+                }
+                if !params.is_empty() {
+                    write!(f, " with {}", params.join(" "))?;
+                }
+                Ok(())
+            }
             Self::Unload { name, .. } => write!(f, "unload `{name}`"),
         }
     }
@@ -95,18 +119,23 @@ impl Resource for Modprobe {
 
     fn observe(&self, _host: &mut Host) -> Result<Observed, Error> {
         self.check()?;
-        Ok(Kernel::running()?.state(&self.name))
+        let kernel = Kernel::running()?;
+        let renamed = renamed(&kernel, &self.name).map(|found| (found.to, found.since));
+        let state = kernel.state(renamed.map_or(self.name.as_str(), |(to, _)| to));
+        Ok(Observed { state, renamed })
     }
 
     fn diff(&self, observed: &Observed) -> Vec<Change> {
-        let name = self.name.clone();
-        match (self.state, observed) {
-            (Presence::Present, Observed::Absent) => {
+        let name = observed.renamed.map_or(self.name.clone(), |(to, _)| to.to_owned());
+        match (self.state, observed.state) {
+            (Presence::Present, State::Absent) => {
                 // `check` has split them before.
-                vec![Change::Load { name, params: self.params().unwrap_or_default() }]
+                let params = self.params().unwrap_or_default();
+                let was = observed.renamed.map(|(_, since)| (self.name.clone(), since));
+                vec![Change::Load { name, params, was }]
             }
-            (Presence::Absent, Observed::Loaded | Observed::BuiltIn) => {
-                vec![Change::Unload { name, built_in: *observed == Observed::BuiltIn }]
+            (Presence::Absent, State::Loaded | State::BuiltIn) => {
+                vec![Change::Unload { name, built_in: observed.state == State::BuiltIn }]
             }
             _ => Vec::new(),
         }
@@ -115,7 +144,7 @@ impl Resource for Modprobe {
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
         let kernel = Kernel::running()?;
         match change {
-            Change::Load { name, params } => load(host.kind, &kernel, name, params),
+            Change::Load { name, params, .. } => load(host.kind, &kernel, name, params),
             Change::Unload { name, built_in: true } => Err(Error::new(format!(
                 "`{name}` is built into kernel `{}` and cannot be unloaded",
                 kernel.release
@@ -127,7 +156,11 @@ impl Resource for Modprobe {
     fn report(&self, observed: &Observed) -> Map<String, Value> {
         let mut map = Map::new();
         map.insert("name".into(), self.name.clone().into());
-        map.insert("builtin".into(), (*observed == Observed::BuiltIn).into());
+        map.insert("builtin".into(), (observed.state == State::BuiltIn).into());
+        if let Some((to, since)) = observed.renamed {
+            map.insert("renamed_to".into(), to.into());
+            map.insert("renamed_since".into(), since.into());
+        }
         map
     }
 }
@@ -169,6 +202,20 @@ fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Resul
     })
 }
 
+/// Loads the module of a scheduler that the kernel does not have yet, before IPVS does.
+///
+/// IPVS would load it with its lock held. `lblc` and `lblcr` register something for every network
+/// namespace, which waits for namespaces that are just being removed, which wait for that lock:
+/// on kernel 6.1 such a machine makes no namespace any more until it is booted again. Where this
+/// fails the kernel tries by itself, and its answer is the one to show.
+pub(crate) fn load_scheduler(scheduler: &Scheduler) {
+    let module = format!("ip_vs_{scheduler}");
+    let there = Kernel::running().is_ok_and(|kernel| kernel.state(&module) != State::Absent);
+    if !there {
+        let _ = Program::new(["modprobe", "--quiet", "--", &module].map(str::to_owned)).run();
+    }
+}
+
 fn unload(kind: HostKind, name: &str) -> Result<(), Error> {
     if kind != HostKind::Machine {
         return Err(Error::new(format!(
@@ -198,8 +245,9 @@ mod tests {
 
     #[test]
     fn differs_only_where_it_should() {
-        use Observed::{Absent, BuiltIn, Loaded};
-        let shown = |state, observed| {
+        use State::{Absent, BuiltIn, Loaded};
+        let shown = |state, there| {
+            let observed = Observed { state: there, renamed: None };
             modprobe(state).diff(&observed).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(shown(Presence::Present, Absent), ["load `ip_vs` with conn_tab_bits=14"]);
@@ -208,6 +256,23 @@ mod tests {
         assert!(shown(Presence::Absent, Absent).is_empty());
         assert_eq!(shown(Presence::Absent, Loaded), ["unload `ip_vs`"]);
         assert_eq!(shown(Presence::Absent, BuiltIn), ["unload `ip_vs`"]);
+    }
+
+    #[test]
+    fn says_what_a_module_is_called_now() {
+        let old = Modprobe { name: "nf_conntrack_ipv4".into(), ..modprobe(Presence::Present) };
+        let renamed = Some(("nf_conntrack", "4.19"));
+        let [load] = &old.diff(&Observed { state: State::Absent, renamed })[..] else {
+            panic!("one change");
+        };
+        assert_eq!(
+            load.to_string(),
+            "load `nf_conntrack`, which `nf_conntrack_ipv4` is called since kernel 4.19 with \
+             conn_tab_bits=14"
+        );
+        let there = Observed { state: State::Loaded, renamed };
+        assert!(old.diff(&there).is_empty());
+        assert_eq!(old.report(&there)["renamed_to"], "nf_conntrack");
     }
 
     #[test]

@@ -1,21 +1,34 @@
-//! The file that `restore`, `diff` and `apply` take: a table as YAML.
+//! The file that `restore`, `diff` and `apply` take: a table as YAML or as rules.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::director::{Document, Setup};
+use crate::director::{Document, Setup, are_rules, read_rules};
 use crate::yaml;
 
 /// Which file.
 #[derive(Debug, Args)]
 pub(super) struct FileArgs {
-    /// The table, as `lvsmith ipvs save` writes it; `-` is standard input
+    /// The table, as `lvsmith ipvs save` or `ipvsadm -S` writes it; `-` is standard input
     file: PathBuf,
+    /// What the file is; without it, what it looks like
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+/// What tables are written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// YAML
+    #[default]
+    Yaml,
+    /// Rules of ipvsadm, which `ipvsadm -R` takes as well
+    Rules,
 }
 
 impl FileArgs {
@@ -26,7 +39,16 @@ impl FileArgs {
         } else {
             yaml::source(&self.file).map_err(Failure::input)?
         };
-        Document::read(&source).map(Document::into_setup).map_err(Failure::input)
+        let rules = match self.format {
+            Some(format) => format == Format::Rules,
+            None => are_rules(&source.text),
+        };
+        let setup = if rules {
+            read_rules(&source)
+        } else {
+            Document::read(&source).map(Document::into_setup)
+        };
+        setup.map_err(Failure::input)
     }
 
     /// How it is called in what is said about it.

@@ -51,7 +51,7 @@ impl Connector for InLab<'_> {
     fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
         match self.0.connection(host) {
             Ok(netns) => Ok(Box::new(netns)),
-            Err(error) => Err(Unreachable(error.to_string())),
+            Err(error) => Err(Unreachable::new(error.to_string())),
         }
     }
 }

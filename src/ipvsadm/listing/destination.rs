@@ -1,12 +1,13 @@
 //! The row of a destination. Spaces at its end are kept.
 
+use std::num::NonZeroU32;
+
 use super::figure::figure;
-use super::protocol;
-use super::service::cut;
+use super::{cut, protocol};
 use crate::ipvsadm::address;
 use crate::ipvsadm::command::{Columns, Format};
 use crate::ipvsadm::names::Names;
-use crate::netlink::ipvs::{Checksum, DestinationState, Forward, ServiceKey, Tunnel};
+use crate::netlink::ipvs::{Checksum, DestinationState, Family, Forward, ServiceKey, Tunnel};
 
 /// `  -> 10.9.0.2:80                  Route   1      0          0         `, or what else is to
 /// stand behind its name.
@@ -19,14 +20,14 @@ pub(super) fn row(
     let destination = &state.destination;
     let key = destination.key;
     let mut name = address::write(key.address, key.port, protocol(service), names);
-    if service.family() == crate::netlink::ipvs::Family::Ipv4 {
+    if service.family() == Family::Ipv4 {
         cut(&mut name, 28);
     }
     let stats = state.stats;
     let figures = |numbers: &[u64]| -> String {
         numbers.iter().map(|number| figure(*number, format.exact)).collect()
     };
-    let threshold = |threshold: Option<std::num::NonZeroU32>| threshold.map_or(0, |t| t.get());
+    let threshold = |threshold: Option<NonZeroU32>| threshold.map_or(0, |t| t.get());
     let weight = destination.weight;
     let forward = method(destination.forward);
     let (active, inactive) = (state.active_connections, state.inactive_connections);
@@ -95,8 +96,6 @@ fn tunnel(forward: Forward) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
     use crate::netlink::ipvs::{Destination, Protocol, Stats};
 

@@ -10,7 +10,9 @@ use super::command::{Columns, Format};
 use super::error::Failure;
 use super::names::Names;
 use super::{rules, sort};
-use crate::netlink::ipvs::{Daemon, DaemonRole, Handle, Protocol, ServiceKey, ServiceState};
+use crate::netlink::ipvs::{
+    Daemon, DaemonRole, Handle, Protocol, ServiceKey, ServiceState, VirtualService,
+};
 
 /// What lists are made with.
 pub(super) struct Lister<'a> {
@@ -18,13 +20,6 @@ pub(super) struct Lister<'a> {
     /// `None` where numbers are wanted.
     pub(super) names: Option<&'a Names>,
     pub(super) out: &'a mut dyn Write,
-}
-
-/// What the lines of a service are to be.
-#[derive(Debug, Clone, Copy)]
-enum Lines {
-    Rows(Format),
-    Rules,
 }
 
 impl Lister<'_> {
@@ -36,10 +31,10 @@ impl Lister<'_> {
         writeln!(self.out, "IP Virtual Server version {major}.{minor}.{patch} (size={size})")?;
         let mut services = self.ipvs.services().map_err(|error| Failure::of_reading(&error))?;
         if format.sorted {
-            services = sort::services(services);
+            services = sort::services(services, |state| &state.service.key);
         }
         self.out.write_all(head(format.columns).as_bytes())?;
-        services.iter().try_for_each(|service| self.service_lines(service, Lines::Rows(format)))
+        services.iter().try_for_each(|service| self.rows(service, format))
     }
 
     /// Lists one service.
@@ -47,40 +42,36 @@ impl Lister<'_> {
         let found = self.ipvs.service(key).map_err(|error| Failure::of_reading(&error))?;
         let service = found.ok_or_else(Failure::no_such_service)?;
         self.out.write_all(head(format.columns).as_bytes())?;
-        self.service_lines(&service, Lines::Rows(format))
+        self.rows(&service, format)
     }
 
-    /// Writes the table as rules.
+    /// Writes the table as rules, which takes no counters and is therefore faster.
     pub(super) fn rules(&mut self) -> Result<(), Failure> {
-        let services =
-            sort::services(self.ipvs.services().map_err(|error| Failure::of_reading(&error))?);
-        services.iter().try_for_each(|service| self.service_lines(service, Lines::Rules))
+        let table = self.ipvs.declared().map_err(|error| Failure::of_reading(&error))?;
+        for VirtualService { service, destinations } in
+            sort::services(table, |declared| &declared.service.key)
+        {
+            writeln!(self.out, "{}", rules::service(&service, self.names))?;
+            let name = rules::name(&service.key, self.names);
+            let protocol = protocol(&service.key);
+            for destination in sort::destinations(destinations, |destination| &destination.key) {
+                let rule = rules::destination(&destination, &name, protocol, self.names);
+                writeln!(self.out, "{rule}")?;
+            }
+        }
+        Ok(())
     }
 
-    fn service_lines(&mut self, state: &ServiceState, lines: Lines) -> Result<(), Failure> {
-        let service = &state.service;
-        let protocol = protocol(&service.key);
-        let mut destinations =
-            self.ipvs.destinations(&service.key).map_err(|error| Failure::of_reading(&error))?;
-        if !matches!(lines, Lines::Rows(Format { sorted: false, .. })) {
-            destinations = sort::destinations(destinations);
+    fn rows(&mut self, state: &ServiceState, format: Format) -> Result<(), Failure> {
+        let key = &state.service.key;
+        let found = self.ipvs.destinations(key);
+        let mut destinations = found.map_err(|error| Failure::of_reading(&error))?;
+        if format.sorted {
+            destinations = sort::destinations(destinations, |state| &state.destination.key);
         }
-        match lines {
-            Lines::Rules => {
-                writeln!(self.out, "{}", rules::service(service, self.names))?;
-                let name = rules::name(&service.key, self.names);
-                for state in &destinations {
-                    let rule = rules::destination(state, &name, protocol, self.names);
-                    writeln!(self.out, "{rule}")?;
-                }
-            }
-            Lines::Rows(format) => {
-                writeln!(self.out, "{}", service::row(state, format, self.names))?;
-                for state in &destinations {
-                    let row = destination::row(state, &service.key, format, self.names);
-                    writeln!(self.out, "{row}")?;
-                }
-            }
+        writeln!(self.out, "{}", service::row(state, format, self.names))?;
+        for state in &destinations {
+            writeln!(self.out, "{}", destination::row(state, key, format, self.names))?;
         }
         Ok(())
     }
@@ -111,6 +102,13 @@ fn protocol(key: &ServiceKey) -> Option<Protocol> {
     match key {
         ServiceKey::Address { protocol, .. } => Some(*protocol),
         ServiceKey::Fwmark { .. } => None,
+    }
+}
+
+/// Cuts a name where its column ends, as is done unless it is of IPv6.
+fn cut(name: &mut String, width: usize) {
+    if let Some((end, _)) = name.char_indices().nth(width) {
+        name.truncate(end);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The row of a service.
 
+use super::cut;
 use super::figure::figure;
 use crate::ipvsadm::command::{Columns, Format};
 use crate::ipvsadm::names::Names;
@@ -54,13 +55,6 @@ fn name(key: &ServiceKey, names: Option<&Names>) -> String {
     }
 }
 
-/// Cuts a name where its column ends, as is done unless it is of IPv6.
-pub(super) fn cut(name: &mut String, width: usize) {
-    if let Some((end, _)) = name.char_indices().nth(width) {
-        name.truncate(end);
-    }
-}
-
 fn features(service: &Service) -> String {
     let mut features = service.scheduler.to_string();
     if let Some(flags) = rules::scheduler_flags(service) {
@@ -79,4 +73,54 @@ fn features(service: &Service) -> String {
         features += " ops";
     }
     features
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ipvsadm::command::{Command, read};
+    use crate::netlink::ipvs::{Request, Stats};
+
+    use super::*;
+
+    /// The row of the service that a rule adds.
+    fn shown(rule: &str, columns: Columns) -> String {
+        let words: Vec<String> = rule.split(' ').map(str::to_owned).collect();
+        let service = match read("ipvsadm", &words, &Names::default()) {
+            Ok(Command::Change(Request::AddService(service))) => service,
+            other => panic!("{rule}: {other:?}"),
+        };
+        let stats = Stats { connections: 7, bytes_out: 123_456_789, ..Stats::default() };
+        let state = ServiceState { service, stats, unknown: Vec::new() };
+        let format = Format { columns, numeric: true, sorted: true, exact: false };
+        row(&state, format, None)
+    }
+
+    #[test]
+    fn shows_features_behind_the_scheduler() {
+        let cases = [
+            ("-A -t 10.0.0.1:80 -s rr", "TCP  10.0.0.1:80 rr"),
+            (
+                "-A --sctp-service [fd00::1]:80 -s sh -p 9 -M 64 -b sh-port",
+                "SCTP [fd00::1]:80 sh (sh-port) persistent 9 mask 64",
+            ),
+            (
+                "-A -u 10.0.0.1:5060 -s rr -p 60 --pe sip -o",
+                "UDP  10.0.0.1:5060 rr persistent 60 pe sip ops",
+            ),
+            // Without persistence the engine does not show.
+            ("-A -u 10.0.0.1:5060 -s rr --pe sip", "UDP  10.0.0.1:5060 rr"),
+            ("-A -f 4294967295 -6 -s rr", "FWM  -1 IPv6 rr"),
+        ];
+        for (rule, expected) in cases {
+            assert_eq!(shown(rule, Columns::Usual), expected);
+            assert_eq!(shown(rule, Columns::Thresholds), expected);
+        }
+    }
+
+    #[test]
+    fn shows_counters_behind_the_name() {
+        let expected =
+            "TCP  10.0.0.1:80                         7        0        0        0  123456K";
+        assert_eq!(shown("-A -t 10.0.0.1:80 -s rr", Columns::Stats), expected);
+    }
 }

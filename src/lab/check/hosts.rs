@@ -43,7 +43,7 @@ impl Hosts for Agents {
     fn probe(&mut self, host: &str, probe: Value) -> Result<Value, CallError> {
         match self.agents.get_mut(host) {
             Some(agent) => agent.probe(probe),
-            None => Err(Unreachable(format!("`{host}` has no agent")).into()),
+            None => Err(Unreachable::new(format!("`{host}` has no agent")).into()),
         }
     }
 }

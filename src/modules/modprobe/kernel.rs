@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::utsname::uname;
 
-use super::Observed;
+use super::State;
 use crate::diagnostic::nearest;
 use crate::modules::Error;
 
@@ -30,20 +30,28 @@ impl Kernel {
     }
 
     /// Whether the kernel has the module.
-    pub(super) fn state(&self, name: &str) -> Observed {
+    pub(super) fn state(&self, name: &str) -> State {
         let name = canonical(name);
         for name in std::iter::once(name.clone()).chain(self.behind_alias(&name)) {
             let folder = self.loaded.join(&name);
             // Built-in modules are listed too, if they have parameters; but only what was
             // loaded has a state: `live`, `coming` or `going`.
             if folder.join("initstate").exists() {
-                return Observed::Loaded;
+                return State::Loaded;
             }
             if folder.exists() || self.lists("modules.builtin").contains(&name) {
-                return Observed::BuiltIn;
+                return State::BuiltIn;
             }
         }
-        Observed::Absent
+        State::Absent
+    }
+
+    /// Whether the kernel has the module, or could load it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let name = canonical(name);
+        self.state(&name) != State::Absent
+            || self.lists("modules.dep").contains(&name)
+            || self.behind_alias(&name).is_some()
     }
 
     /// The module that an alias without wildcards stands for, such as `nf_conntrack-2`.
@@ -90,6 +98,7 @@ pub(super) fn canonical(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::renamed::renamed;
     use super::*;
 
     /// A kernel of files: `ip_vs` loaded, `bridge` and `veth` built in, `dummy` on disk.
@@ -105,7 +114,11 @@ mod tests {
         fs::create_dir_all(&kernel.folder).unwrap();
         let lists = [
             ("modules.builtin", "kernel/drivers/net/veth.ko\n"),
-            ("modules.dep", "kernel/net/dummy.ko.xz:\nkernel/net/ip-vs.ko: kernel/a.ko\n"),
+            (
+                "modules.dep",
+                "kernel/net/dummy.ko.xz:\nkernel/net/ip-vs.ko: kernel/a.ko\n\
+                 kernel/net/nf_conntrack.ko:\nkernel/net/nf_nat.ko:\nkernel/net/nf_nat_ipv4.ko:\n",
+            ),
             ("modules.alias", "alias ipvs-alias ip_vs\nalias pci:v0* e1000\n"),
         ];
         for (file, text) in lists {
@@ -119,16 +132,27 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let kernel = kernel(root.path());
         let cases = [
-            ("ip_vs", Observed::Loaded),
-            ("ip-vs", Observed::Loaded),
-            ("ipvs-alias", Observed::Loaded),
-            ("bridge", Observed::BuiltIn),
-            ("veth", Observed::BuiltIn),
-            ("dummy", Observed::Absent),
+            ("ip_vs", State::Loaded),
+            ("ip-vs", State::Loaded),
+            ("ipvs-alias", State::Loaded),
+            ("bridge", State::BuiltIn),
+            ("veth", State::BuiltIn),
+            ("dummy", State::Absent),
         ];
         for (name, state) in cases {
             assert_eq!(kernel.state(name), state, "{name}");
         }
+    }
+
+    #[test]
+    fn finds_a_module_under_its_new_name() {
+        let root = tempfile::tempdir().unwrap();
+        let kernel = kernel(root.path());
+        let found = renamed(&kernel, "nf-conntrack-ipv4").unwrap();
+        assert_eq!((found.to, found.since), ("nf_conntrack", "4.19"));
+        // This kernel still has the old one.
+        assert_eq!(renamed(&kernel, "nf_nat_ipv4"), None);
+        assert_eq!(renamed(&kernel, "ip_vs"), None);
     }
 
     #[test]

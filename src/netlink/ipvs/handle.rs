@@ -125,7 +125,7 @@ impl Handle {
     /// destinations come by the faster socket options where these tell everything: IPv4, no
     /// tunnel, and as many as the service has, so that none is of IPv6. The rest is asked for
     /// over netlink.
-    pub(super) fn declared(&mut self) -> Result<Vec<VirtualService>, Error> {
+    pub(crate) fn declared(&mut self) -> Result<Vec<VirtualService>, Error> {
         // Nobody has to have the older interface; without it there is still netlink.
         let counts = self.options.as_mut().and_then(|options| options.counts().ok());
         let counts = counts.unwrap_or_default();

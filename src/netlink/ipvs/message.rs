@@ -124,7 +124,9 @@ impl fmt::Display for Request {
             Self::EditDestination(key, new) => write!(f, "change destination {new} of {key}"),
             Self::RemoveDestination(key, old) => write!(f, "remove destination {old} from {key}"),
             Self::StartDaemon(daemon) => {
-                write!(f, "start {} sync daemon on {}", daemon.key.role, daemon.interface)
+                let Daemon { key, interface, .. } = daemon;
+                write!(f, "start {} sync daemon on {interface}", key.role)?;
+                write!(f, " with sync id {}", key.sync_id)
             }
             Self::StopDaemon(key) => write!(f, "stop {} sync daemon", key.role),
             Self::SetTimeouts(_) => f.write_str("set the timeouts"),

@@ -168,7 +168,7 @@ impl Table {
 
 /// Whether another program seems to have changed the table at the same time: something is gone,
 /// or there already. That destinations fail whose service could not be added does not count.
-fn raced(failures: &[Failure]) -> bool {
+pub(crate) fn raced(failures: &[Failure]) -> bool {
     let mut hopeless = HashSet::new();
     failures.iter().any(|Failure { request, error, .. }| match (request, error.errno()) {
         (Request::AddService(service), errno) if errno != Some(Errno::EEXIST) => {
@@ -185,6 +185,16 @@ fn raced(failures: &[Failure]) -> bool {
     })
 }
 
+/// Takes services whose keys are known to differ; of two with the same key the later one counts
+/// for nothing.
+impl FromIterator<VirtualService> for Table {
+    fn from_iter<I: IntoIterator<Item = VirtualService>>(services: I) -> Self {
+        let mut seen = HashSet::new();
+        let services = services.into_iter().filter(|one| seen.insert(one.service.key)).collect();
+        Self { services }
+    }
+}
+
 impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
@@ -193,8 +203,9 @@ impl Plan {
     }
 }
 
-impl Change {
-    fn new(request: Request) -> Self {
+/// A step that edits nothing.
+impl From<Request> for Change {
+    fn from(request: Request) -> Self {
         Self { request, before: None }
     }
 }

@@ -81,9 +81,9 @@ impl Table {
 impl Plan {
     fn add(&mut self, wanted: &VirtualService) {
         let key = wanted.service.key;
-        self.now.push(Change::new(Request::AddService(wanted.service.clone())));
+        self.now.push(Change::from(Request::AddService(wanted.service.clone())));
         let added = wanted.destinations.iter();
-        self.now.extend(added.map(|one| Change::new(Request::AddDestination(key, *one))));
+        self.now.extend(added.map(|one| Change::from(Request::AddDestination(key, *one))));
     }
 
     fn edit_service(&mut self, now: &Service, wanted: &Service) {
@@ -106,7 +106,7 @@ impl Plan {
             match found.find(&destination.key) {
                 None => {
                     let request = Request::AddDestination(key, *destination);
-                    self.now.push(Change::new(request));
+                    self.now.push(Change::from(request));
                 }
                 Some(now) if now == destination => {}
                 // Before one takes no more clients, another one takes some.
@@ -116,7 +116,7 @@ impl Plan {
         }
         self.now.extend(edited.into_iter().chain(emptied));
         for extra in now.iter().filter(|one| declared.find(&one.key).is_none()) {
-            let removal = Change::new(Request::RemoveDestination(key, extra.key));
+            let removal = Change::from(Request::RemoveDestination(key, extra.key));
             if drain {
                 self.drain(key, extra);
                 self.later.push(removal);
@@ -128,7 +128,7 @@ impl Plan {
 
     fn remove(&mut self, extra: &VirtualService, drain: bool) {
         let key = extra.service.key;
-        let removal = Change::new(Request::RemoveService(key));
+        let removal = Change::from(Request::RemoveService(key));
         if drain {
             extra.destinations.iter().for_each(|one| self.drain(key, one));
             self.later.push(removal);
