@@ -262,7 +262,7 @@ fn by_size() -> Result<Vec<Row>> {
         if Some(&services) == SIZES.last() {
             let peak = memory::high_water(bench.converge("other")?.spawn()?)?;
             let peak = Samples::of("MB", vec![peak]);
-            rows.push(Row::new("  memory of that, nothing differs", peak).goal(Goal::Below(150.0)));
+            rows.push(Row::new("  the most memory it held", peak).goal(Goal::Below(150.0)));
         }
     }
     Ok(rows)

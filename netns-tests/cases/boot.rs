@@ -18,7 +18,11 @@ fn brings_back() -> Result<()> {
 }
 
 fn forgets_and_boots(folder: &str) -> Result<()> {
-    let apply = |playbook: &str| run(&["apply", "--lab", "boot", &format!("{folder}/{playbook}")]);
+    // The units name the program by where a user would have put it.
+    let program = concat!("lvs_boot_program=", env!("CARGO_BIN_EXE_lvsmith"));
+    let apply = |playbook: &str| {
+        run(&["apply", "--lab", "boot", "-e", program, &format!("{folder}/{playbook}")])
+    };
     apply("site.yml")?;
     let before = seen()?;
     for word in ["10.20.0.100/32 scope global lo", "10.20.0.100/32 scope global eth0", "-w 3"] {
@@ -30,7 +34,7 @@ fn forgets_and_boots(folder: &str) -> Result<()> {
     apply("boot.yml")?;
     let after = seen()?;
     ensure!(after == before, "before:\n{before}\nafter:\n{after}");
-    let plan = run(&["plan", "--lab", "boot"])?;
+    let plan = run(&["plan", "--lab", "boot", "-e", program])?;
     let unchanged = plan.lines().filter(|line| line.contains("changed=0 ")).count();
     ensure!(unchanged == 2, "{plan}");
     Ok(())
