@@ -38,7 +38,7 @@ fn run(called: Called, program: &str, arguments: Vec<OsString>) -> ExitCode {
     let arguments: Vec<String> =
         arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let mut input = BufReader::with_capacity(INPUT, std::io::stdin().lock());
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = BufWriter::new(std::io::stdout());
     let streams = Streams { input: &mut input, out: &mut out, err: &mut std::io::stderr() };
     ExitCode::from(called.run(program, &arguments, streams))
 }

@@ -88,12 +88,12 @@ struct Line<'a> {
     source: &'a Arc<Source>,
     start: usize,
     length: usize,
-    words: Vec<String>,
+    words: Vec<&'a str>,
     places: Vec<Range<usize>>,
 }
 
 impl<'a> Line<'a> {
-    fn new(source: &'a Arc<Source>, start: usize, text: &str) -> Self {
+    fn new(source: &'a Arc<Source>, start: usize, text: &'a str) -> Self {
         let (mut words, mut places) = (Vec::new(), Vec::new());
         let separates = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
         let mut at = 0;
@@ -104,7 +104,7 @@ impl<'a> Line<'a> {
                 break;
             }
             if !word.is_empty() && word != "ipvsadm" {
-                words.push(word.to_owned());
+                words.push(word);
                 places.push(from..from + word.len());
             }
         }

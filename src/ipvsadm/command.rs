@@ -68,14 +68,14 @@ pub(super) struct Misread {
 }
 
 /// Reads a command line, without the program's name.
-pub(super) fn read(program: &str, arguments: &[String], names: &Names) -> Result<Command, Mistake> {
+pub(super) fn read(program: &str, arguments: &[&str], names: &Names) -> Result<Command, Mistake> {
     understand(program, &mut Reader::new(arguments), names)
 }
 
 /// The same, and where it is wrong.
 pub(super) fn read_placed(
     program: &str,
-    arguments: &[String],
+    arguments: &[&str],
     names: &Names,
 ) -> Result<Command, Misread> {
     let mut reader = Reader::new(arguments);
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn misread(line: &str) -> (String, Option<usize>) {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words: Vec<&str> = line.split_whitespace().collect();
         let misread = read_placed("ipvsadm", &words, &Names::default()).expect_err(line);
         (misread.mistake.to_string(), misread.word)
     }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn prefers_columns_as_the_real_one_does() {
         let columns = |line: &str| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let words: Vec<&str> = line.split(' ').collect();
             match read("ipvsadm", &words, &Names::default()) {
                 Ok(Command::List(List::Table(format))) => format.columns,
                 other => panic!("{line}: {other:?}"),

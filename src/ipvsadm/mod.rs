@@ -40,9 +40,9 @@ pub struct Streams<'a> {
     /// Where rules to restore come from.
     pub input: &'a mut dyn BufRead,
     /// Where lists and rules go.
-    pub out: &'a mut dyn Write,
+    pub out: &'a mut (dyn Write + Send),
     /// Where messages go.
-    pub err: &'a mut dyn Write,
+    pub err: &'a mut (dyn Write + Send),
 }
 
 impl std::fmt::Debug for Streams<'_> {
@@ -57,8 +57,8 @@ struct Session<'a> {
     program: String,
     ipvs: Handle,
     names: Names,
-    out: &'a mut dyn Write,
-    err: &'a mut dyn Write,
+    out: &'a mut (dyn Write + Send),
+    err: &'a mut (dyn Write + Send),
 }
 
 /// Does what the arguments say, in the network namespace of this thread; answers the exit code.
@@ -82,8 +82,8 @@ fn session(
     program: &str,
     arguments: &[String],
     input: &mut dyn BufRead,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
 ) -> Result<u8, Failure> {
     let names = Names::default();
     let command = if arguments.is_empty() {
@@ -94,7 +94,8 @@ fn session(
             exact: false,
         })))
     } else {
-        command::read(program, arguments, &names)
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        command::read(program, &words, &names)
     };
     // Neither needs a kernel.
     match command {

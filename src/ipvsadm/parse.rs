@@ -19,7 +19,7 @@ pub(super) enum Problem {
 /// Goes through the arguments of a command line.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
-    arguments: &'a [String],
+    arguments: &'a [&'a str],
     next: usize,
     /// What is left of a word of letters.
     letters: &'a str,
@@ -30,7 +30,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(arguments: &'a [String]) -> Self {
+    pub(super) fn new(arguments: &'a [&'a str]) -> Self {
         Self {
             arguments,
             next: 0,
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
 
     /// The word that was read last, which messages show.
     pub(super) fn word(&self) -> &'a str {
-        self.place().and_then(|place| self.arguments.get(place)).map_or("", String::as_str)
+        self.place().and_then(|place| self.arguments.get(place)).map_or("", |word| *word)
     }
 
     /// The place of that word, unless all were read.
@@ -129,8 +129,7 @@ mod tests {
     use super::*;
 
     fn read(line: &[&str]) -> Result<Vec<String>, (Problem, String)> {
-        let arguments: Vec<String> = line.iter().map(ToString::to_string).collect();
-        let mut reader = Reader::new(&arguments);
+        let mut reader = Reader::new(line);
         let mut found = Vec::new();
         loop {
             match reader.switch() {

@@ -2,122 +2,171 @@
 //!
 //! A line is words between white space; the word `ipvsadm` does not count. What the kernel
 //! refuses is told, and the next line follows; wrong use ends it there. The exit code is the
-//! last line's. What one read brought is done before the next one: a program that writes a
-//! rule and waits does not wait in vain.
+//! last line's.
+//!
+//! One thread reads and another one does, so the kernel is at work meanwhile. What one read
+//! brought is handed over before the next one: a program that writes a rule and waits does not
+//! wait in vain.
 
 use std::io::BufRead;
-use std::ops::ControlFlow;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::command::{Command, read};
+use super::command::{Command, List, read};
 use super::error::{Failure, Mistake};
+use super::names::Names;
 use super::{Session, usage};
 use crate::modules::modprobe;
 use crate::netlink::ipvs::Request;
 
-/// What waits, and how the last line went.
-#[derive(Default)]
-struct Waiting {
-    requests: Vec<Request>,
-    code: u8,
+/// How many changes are handed over together, at the most.
+const TOGETHER: usize = 512;
+
+/// How many jobs may wait for a kernel that is slower.
+const WAITING: usize = 64;
+
+/// What lines ask for, in their order.
+enum Job {
+    Changes(Vec<Request>),
+    List(List),
+    Print(String),
+    /// A mistake that the next line follows.
+    Tell(Failure),
 }
 
 /// Does what the lines say; answers the exit code.
 pub(super) fn restore(session: &mut Session<'_>, input: &mut dyn BufRead) -> Result<u8, Failure> {
-    let mut waiting = Waiting::default();
-    let mut begun = Vec::new();
-    loop {
-        let read = input.fill_buf().map_err(|error| Failure::of_input(&error))?;
-        let count = read.len();
-        for part in read.split_inclusive(|byte| *byte == b'\n') {
-            begun.extend_from_slice(part);
-            if part.ends_with(b"\n") && line(session, &mut waiting, &mut begun)?.is_break() {
-                return Ok(0);
+    let program = session.program.clone();
+    std::thread::scope(|scope| {
+        let (jobs, waiting) = sync_channel(WAITING);
+        let doing = scope.spawn(move || session.work(&waiting));
+        let mut reading = Reading { program, names: Names::default(), changes: Vec::new(), jobs };
+        let read = reading.all(input);
+        // What stands before a mistake is done before it is told. Where nobody takes it any
+        // more, there is an earlier failure.
+        let _ = reading.hand_over();
+        drop(reading);
+        let code = doing.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        read.map(|_| code)
+    })
+}
+
+struct Reading {
+    program: String,
+    names: Names,
+    changes: Vec<Request>,
+    jobs: SyncSender<Job>,
+}
+
+impl Reading {
+    /// Reads lines until one that nothing follows, or the last.
+    fn all(&mut self, input: &mut dyn BufRead) -> Result<ControlFlow<()>, Failure> {
+        let mut begun = Vec::new();
+        loop {
+            let read = input.fill_buf().map_err(|error| Failure::of_input(&error))?;
+            let count = read.len();
+            for part in read.split_inclusive(|byte| *byte == b'\n') {
+                let flow = match part.ends_with(b"\n") {
+                    true if begun.is_empty() => self.line(part)?,
+                    whole => {
+                        begun.extend_from_slice(part);
+                        if whole { self.line(&std::mem::take(&mut begun))? } else { Continue(()) }
+                    }
+                };
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+            }
+            input.consume(count);
+            if count == 0 {
+                return self.line(&begun);
+            }
+            if self.hand_over().is_break() {
+                return Ok(Break(()));
             }
         }
-        input.consume(count);
-        if count == 0 && line(session, &mut waiting, &mut begun)?.is_break() {
-            return Ok(0);
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>, Failure> {
+        let line = String::from_utf8_lossy(line);
+        let words: Vec<&str> = words(&line).collect();
+        if words.is_empty() {
+            return Ok(Continue(()));
         }
-        flush(session, &mut waiting)?;
-        if count == 0 {
-            return Ok(waiting.code);
+        let job = match read(&self.program, &words, &self.names) {
+            Ok(Command::Change(request)) => {
+                self.changes.push(request);
+                let full = self.changes.len() >= TOGETHER;
+                return Ok(if full { self.hand_over() } else { Continue(()) });
+            }
+            Ok(Command::List(list)) => Job::List(list),
+            Ok(Command::Help) => Job::Print(usage::help(&self.program)),
+            Ok(Command::Version) => Job::Print(usage::VERSION.to_owned()),
+            // A restore within a restore would have no input.
+            Ok(Command::Restore) => return Err(Mistake::NoCommand(self.program.clone()).into()),
+            Err(mistake) => match Failure::from(mistake) {
+                failure if failure.is_passed_over => Job::Tell(failure),
+                failure => return Err(failure),
+            },
+        };
+        // What follows must see the changes made, and its messages come after theirs.
+        let last = matches!(job, Job::Print(_));
+        let taken = self.hand_over().is_continue() && self.jobs.send(job).is_ok();
+        Ok(if last || !taken { Break(()) } else { Continue(()) })
+    }
+
+    /// Hands over the changes that were read; there is no going on when nobody takes them.
+    fn hand_over(&mut self) -> ControlFlow<()> {
+        if self.changes.is_empty() {
+            return Continue(());
+        }
+        match self.jobs.send(Job::Changes(std::mem::take(&mut self.changes))) {
+            Ok(()) => Continue(()),
+            Err(_) => Break(()),
         }
     }
 }
 
-/// Takes what was gathered as a line.
-fn line(
-    session: &mut Session<'_>,
-    waiting: &mut Waiting,
-    gathered: &mut Vec<u8>,
-) -> Result<ControlFlow<()>, Failure> {
-    let words = words(&String::from_utf8_lossy(gathered));
-    gathered.clear();
-    if words.is_empty() { Ok(ControlFlow::Continue(())) } else { command(session, waiting, &words) }
-}
-
-fn words(line: &str) -> Vec<String> {
+fn words(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split([' ', '\t', '\r', '\n']);
-    words.filter(|word| !word.is_empty() && *word != "ipvsadm").map(str::to_owned).collect()
+    words.filter(|word| !word.is_empty() && *word != "ipvsadm")
 }
 
-/// Does what the words say, or has it wait; after the help nothing follows.
-fn command(
-    session: &mut Session<'_>,
-    waiting: &mut Waiting,
-    words: &[String],
-) -> Result<ControlFlow<()>, Failure> {
-    let read = read(&session.program, words, &session.names);
-    if let Ok(Command::Change(request)) = read {
-        waiting.requests.push(request);
-        return Ok(ControlFlow::Continue(()));
+impl Session<'_> {
+    /// Does the jobs until there are no more; answers the last one's exit code.
+    fn work(&mut self, jobs: &Receiver<Job>) -> Result<u8, Failure> {
+        let mut code = 0;
+        for job in jobs {
+            code = match job {
+                Job::Changes(requests) => self.changes(&requests)?,
+                Job::List(list) => self.list(list).map(|()| 0)?,
+                Job::Print(text) => super::print(self.out, &text)?,
+                Job::Tell(failure) => {
+                    self.tell(&failure.message)?;
+                    failure.code
+                }
+            };
+        }
+        Ok(code)
     }
-    // What follows must see the changes made, and its messages come after theirs.
-    flush(session, waiting)?;
-    waiting.code = 0;
-    match read {
-        Ok(Command::Change(_)) => {}
-        Ok(Command::List(list)) => session.list(list)?,
-        Ok(Command::Help) => {
-            session.out.write_all(usage::help(&session.program).as_bytes())?;
-            return Ok(ControlFlow::Break(()));
-        }
-        Ok(Command::Version) => {
-            session.out.write_all(usage::VERSION.as_bytes())?;
-            return Ok(ControlFlow::Break(()));
-        }
-        // A restore within a restore would have no input.
-        Ok(Command::Restore) => return Err(Mistake::NoCommand(session.program.clone()).into()),
-        Err(mistake) => {
-            let failure = Failure::from(mistake);
-            if !failure.is_passed_over {
-                return Err(failure);
+
+    /// Makes changes, and tells which of them failed.
+    fn changes(&mut self, requests: &[Request]) -> Result<u8, Failure> {
+        let Some((last, _)) = requests.split_last() else { return Ok(0) };
+        modprobe::load_schedulers(requests);
+        let sent = self.ipvs.send_all(requests);
+        let failures = sent.map_err(|error| Failure::of_change(last, &error))?;
+        let mut code = 0;
+        for failed in failures {
+            let failure = Failure::of_change(&requests[failed.index], &failed.error);
+            self.tell(&failure.message)?;
+            if failed.index + 1 == requests.len() {
+                code = failure.code;
             }
-            session.tell(&failure.message)?;
-            waiting.code = failure.code;
         }
+        Ok(code)
     }
-    Ok(ControlFlow::Continue(()))
-}
-
-/// Makes the changes that wait.
-fn flush(session: &mut Session<'_>, waiting: &mut Waiting) -> Result<(), Failure> {
-    let requests = std::mem::take(&mut waiting.requests);
-    let Some(last) = requests.len().checked_sub(1) else { return Ok(()) };
-    waiting.code = 0;
-    modprobe::load_schedulers(&requests);
-    let failures = match session.ipvs.send_all(&requests) {
-        Ok(failures) => failures,
-        Err(error) => return Err(Failure::of_change(&requests[last], &error)),
-    };
-    for failed in failures {
-        let failure = Failure::of_change(&requests[failed.index], &failed.error);
-        session.tell(&failure.message)?;
-        if failed.index == last {
-            waiting.code = failure.code;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -133,7 +182,7 @@ mod tests {
             ("# a\n", &["#", "a"]),
         ];
         for (line, expected) in cases {
-            assert_eq!(words(line), expected, "{line:?}");
+            assert_eq!(words(line).collect::<Vec<_>>(), expected, "{line:?}");
         }
     }
 }

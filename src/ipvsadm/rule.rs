@@ -25,7 +25,7 @@ pub(crate) struct WrongRule {
 
 impl RuleReader {
     /// Reads the words of a rule, of which the first is the command.
-    pub(crate) fn read(&self, words: &[String]) -> Result<Request, WrongRule> {
+    pub(crate) fn read(&self, words: &[&str]) -> Result<Request, WrongRule> {
         match read_placed("ipvsadm", words, &self.0) {
             Ok(Command::Change(request)) => Ok(request),
             Ok(Command::List(_) | Command::Restore | Command::Help | Command::Version) => {

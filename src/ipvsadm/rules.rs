@@ -117,7 +117,7 @@ mod tests {
 
     /// Reads a rule and writes it again.
     fn again(rule: &str) -> String {
-        let words: Vec<String> = rule.split(' ').map(str::to_owned).collect();
+        let words: Vec<&str> = rule.split(' ').collect();
         match read("ipvsadm", &words, &Names::default()) {
             Ok(Command::Change(Request::AddService(read))) => service(&read, None),
             Ok(Command::Change(Request::AddDestination(key, read))) => {

@@ -84,7 +84,7 @@ mod tests {
 
     /// The row of the service that a rule adds.
     fn shown(rule: &str, columns: Columns) -> String {
-        let words: Vec<String> = rule.split(' ').map(str::to_owned).collect();
+        let words: Vec<&str> = rule.split(' ').collect();
         let service = match read("ipvsadm", &words, &Names::default()) {
             Ok(Command::Change(Request::AddService(service))) => service,
             other => panic!("{rule}: {other:?}"),
