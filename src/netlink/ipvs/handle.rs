@@ -1,6 +1,6 @@
 //! The table, as a program uses it: read, changed one by one, changed in batches.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use netlink_sys::protocols::NETLINK_GENERIC;
@@ -133,11 +133,9 @@ impl Handle {
     /// tunnel, and as many as the service has, so that none is of IPv6. The rest is asked for
     /// over netlink.
     pub(crate) fn declared(&mut self) -> Result<Vec<VirtualService>, Error> {
-        // Nobody has to have the older interface; without it there is still netlink.
-        let counts = self.options.as_mut().and_then(|options| options.counts().ok());
-        let counts = counts.unwrap_or_default();
+        let (services, counts) = self.counted()?;
         let mut declared = Vec::new();
-        for ServiceState { service, .. } in self.services()? {
+        for ServiceState { service, .. } in services {
             let count = counts.get(&service.key);
             let fast = count.zip(self.options.as_mut());
             let told = fast.and_then(|(count, options)| options.destinations(&service.key, *count));
@@ -151,6 +149,27 @@ impl Handle {
             declared.push(VirtualService { service, destinations });
         }
         Ok(declared)
+    }
+
+    /// The services, and how many destinations those of IPv4 have.
+    ///
+    /// A dump goes by places in a list that, on 6.1, all network namespaces share, so an edit
+    /// elsewhere can make it skip a service. The count is made in one go: while it
+    /// knows a service that the dump does not, both are asked for again.
+    fn counted(&mut self) -> Result<(Vec<ServiceState>, HashMap<ServiceKey, u32>), Error> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            // Nobody has to have the older interface; without it there is still netlink.
+            let counts = self.options.as_mut().and_then(|options| options.counts().ok());
+            let counts = counts.unwrap_or_default();
+            let services = self.services()?;
+            let told: HashSet<ServiceKey> =
+                services.iter().map(|state| state.service.key).collect();
+            if attempt == 10 || counts.keys().all(|key| told.contains(key)) {
+                return Ok((services, counts));
+            }
+        }
     }
 
     /// Lists the sync daemons that run.
