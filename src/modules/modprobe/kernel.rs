@@ -32,7 +32,9 @@ impl Kernel {
     /// Whether the kernel has the module.
     pub(super) fn state(&self, name: &str) -> State {
         let name = canonical(name);
-        for name in std::iter::once(name.clone()).chain(self.behind_alias(&name)) {
+        // The file of aliases is long; a module that is loaded need not be looked up in it.
+        let behind_alias = std::iter::once_with(|| self.behind_alias(&name)).flatten();
+        for name in std::iter::once(name.clone()).chain(behind_alias) {
             let folder = self.loaded.join(&name);
             // Built-in modules are listed too, if they have parameters; but only what was
             // loaded has a state: `live`, `coming` or `going`.
