@@ -49,6 +49,7 @@ fn main() -> ExitCode {
     let trials =
         cases::all().into_iter().filter(|case| here(&case)).map(|case| trial(case, why_not));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    support::forget_program();
     let mut passed = !conclusion.has_failed();
     // No boot for nothing: a filter may leave only cases that ran here.
     let chosen = |case: &Case| arguments.filter.as_ref().is_none_or(|f| case.name.contains(f));

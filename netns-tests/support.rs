@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -12,6 +13,30 @@ pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// A lab folder of this suite.
 pub(crate) fn lab(name: &str) -> PathBuf {
     Path::new(ROOT).join("netns-tests/labs").join(name)
+}
+
+/// The program where lab hosts see it as well: they have a `/tmp` of their own, and a checkout
+/// may be in the machine's. [`forget_program`] removes what this may have made.
+pub(crate) fn program() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| {
+        let program = env!("CARGO_BIN_EXE_lvsmith");
+        if !program.starts_with("/tmp/") {
+            return program.to_owned();
+        }
+        std::fs::copy(program, copied()).expect("/var/tmp takes a copy of the program");
+        copied().display().to_string()
+    });
+    &PATH
+}
+
+/// Removes the copy of the program, if one was made.
+pub(crate) fn forget_program() {
+    // Mostly there is none.
+    let _ = std::fs::remove_file(copied());
+}
+
+fn copied() -> PathBuf {
+    Path::new("/var/tmp").join(format!("lvsmith-under-test-{}", std::process::id()))
 }
 
 /// Runs the program.

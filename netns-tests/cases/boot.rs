@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::support::{lab, lvsmith, nothing_left, told};
+use crate::support::{lab, lvsmith, nothing_left, program, told};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] =
@@ -19,7 +19,7 @@ fn brings_back() -> Result<()> {
 
 fn forgets_and_boots(folder: &str) -> Result<()> {
     // The units name the program by where a user would have put it.
-    let program = concat!("lvs_boot_program=", env!("CARGO_BIN_EXE_lvsmith"));
+    let program = &format!("lvs_boot_program={}", program());
     let apply = |playbook: &str| {
         run(&["apply", "--lab", "boot", "-e", program, &format!("{folder}/{playbook}")])
     };

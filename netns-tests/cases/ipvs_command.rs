@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::namespace::Namespace;
-use crate::support::{lvsmith, nothing_left, told};
+use crate::support::{lvsmith, nothing_left, program, told};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
@@ -396,7 +396,7 @@ fn adopted() -> Result<()> {
     let on_director = |arguments: &[&str]| {
         lvsmith(&[&["lab", "exec", "--lab", "lvs-dr", "lb1", "--"], arguments].concat())
     };
-    let program = env!("CARGO_BIN_EXE_lvsmith");
+    let program = program();
     on_director(&["sysctl", "-w", "net.ipv4.vs.expire_nodest_conn=1"])?;
     on_director(&["ipvsadm", "--set", "1000", "0", "0"])?;
     let daemon = ["--start-daemon", "master", "--mcast-interface", "eth0", "--syncid", "7"];

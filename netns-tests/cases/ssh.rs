@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use crate::support::program;
 use crate::traces::Said;
 use crate::two_hosts::TwoHosts;
 use crate::{Case, Needs};
@@ -71,7 +72,7 @@ impl Far {
 
     fn apply(&self) -> Result<Said> {
         let folder = self.0.path().display();
-        let program = env!("CARGO_BIN_EXE_lvsmith");
+        let program = program();
         self.0.run("rs1", &format!("cd {folder} && {program} apply site.yml"))
     }
 
@@ -261,7 +262,7 @@ fn password() -> Result<()> {
     far.0.write("password", "catfish\n")?;
     let with_file = || -> Result<Said> {
         let folder = far.0.path().display();
-        let program = env!("CARGO_BIN_EXE_lvsmith");
+        let program = program();
         let script =
             format!("cd {folder} && {program} apply -v site.yml --become-password-file password");
         far.0.run("rs1", &script)

@@ -20,7 +20,7 @@ use crate::netlink::ipvs::{Daemon, DaemonKey, DaemonRole, Request};
 /// ```yaml
 /// ipvs_daemon:
 ///   state: master
-///   interface: eth1
+///   interface: eth0
 ///   sync_id: 7
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
