@@ -61,7 +61,8 @@ impl Watch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
-            name: format!("t{}-{number}", std::process::id()),
+            // No name is the beginning of another one: they are looked for in texts.
+            name: format!("t{}-{number:04}", std::process::id()),
             temporary: tempfile::tempdir()?,
             machine: machine()?,
             seen: RefCell::default(),
