@@ -141,9 +141,8 @@ fn nobody() -> Result<()> {
 fn silent() -> Result<()> {
     let far = Far::new()?;
     far.far(
-        "kill $(cat /run/sshd.pid); python3 -c 'import socket,time,os\n\
-         s = socket.create_server((\"\", 22))\nos.fork() and os._exit(0)\ntime.sleep(100)' \
-         >/dev/null 2>&1",
+        "kill $(cat /run/sshd.pid); perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort \
+         => 22, Listen => 5, ReuseAddr => 1) or die; fork and exit; sleep 100' >/dev/null 2>&1",
     )?;
     let start = Instant::now();
     far.unreachable("Connection timed out during banner exchange", "firewall")?;
