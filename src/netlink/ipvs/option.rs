@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use super::attr::protocol_number;
 use super::constants::*;
 use super::destination::{Destination, DestinationKey, Forward};
 use super::service::{Family, Protocol, ServiceKey};
@@ -118,13 +119,7 @@ impl Options {
 fn put_service_key(out: &mut [u8], key: &ServiceKey) {
     match key {
         ServiceKey::Address { protocol, address, port } => {
-            let protocol = match protocol {
-                Protocol::Tcp => IPPROTO_TCP,
-                Protocol::Udp => IPPROTO_UDP,
-                Protocol::Sctp => IPPROTO_SCTP,
-                Protocol::Other(number) => *number,
-            };
-            put(out, 0, &protocol.to_ne_bytes());
+            put(out, 0, &protocol_number(*protocol).to_ne_bytes());
             if let IpAddr::V4(address) = address {
                 put(out, 4, &address.octets());
             }

@@ -20,7 +20,7 @@ pub(super) use self::daemon::{
     read_daemon, read_info, read_timeouts, write_daemon, write_daemon_key, write_timeouts,
 };
 pub(super) use self::destination::{read_destination, write_destination, write_destination_key};
-pub(super) use self::service::{read_service, write_service, write_service_key};
+pub(super) use self::service::{protocol_number, read_service, write_service, write_service_key};
 
 /// Reads counters: with `wide` all are of 64 bits, without it only the two of bytes.
 fn read_stats(attributes: Attributes<'_>, wide: bool) -> Result<Stats, Malformed> {

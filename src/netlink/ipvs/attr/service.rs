@@ -18,17 +18,21 @@ const DECLARED_FLAGS: u32 = IP_VS_SVC_F_PERSISTENT
     | IP_VS_SVC_F_SCHED2
     | IP_VS_SVC_F_SCHED3;
 
+/// The number of a protocol, in the kernel's two interfaces.
+pub(in crate::netlink::ipvs) fn protocol_number(protocol: Protocol) -> u16 {
+    match protocol {
+        Protocol::Tcp => IPPROTO_TCP,
+        Protocol::Udp => IPPROTO_UDP,
+        Protocol::Sctp => IPPROTO_SCTP,
+        Protocol::Other(number) => number,
+    }
+}
+
 pub(in crate::netlink::ipvs) fn write_service_key(out: &mut Writer, key: &ServiceKey) {
     out.u16(IPVS_SVC_ATTR_AF, number_of(key.family()));
     match key {
         ServiceKey::Address { protocol, address, port } => {
-            let protocol = match protocol {
-                Protocol::Tcp => IPPROTO_TCP,
-                Protocol::Udp => IPPROTO_UDP,
-                Protocol::Sctp => IPPROTO_SCTP,
-                Protocol::Other(number) => *number,
-            };
-            out.u16(IPVS_SVC_ATTR_PROTOCOL, protocol);
+            out.u16(IPVS_SVC_ATTR_PROTOCOL, protocol_number(*protocol));
             out.push(IPVS_SVC_ATTR_ADDR, &octets(*address));
             out.be16(IPVS_SVC_ATTR_PORT, *port);
         }
