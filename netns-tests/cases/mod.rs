@@ -13,6 +13,7 @@ mod ipvs_table;
 mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
+mod lab_ssh;
 mod lvs_dr;
 mod modprobe;
 mod modules;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs_timeouts::CASES,
         ipvsadm::CASES,
         lab::CASES,
+        lab_ssh::CASES,
         lvs_dr::CASES,
         modprobe::CASES,
         modules::CASES,
