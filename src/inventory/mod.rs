@@ -186,7 +186,8 @@ impl Inventory {
         )
     }
 
-    fn decode(node: &Node) -> Result<Self, Diagnostics> {
+    /// Takes the text of an inventory apart, without what lies beside it.
+    pub(crate) fn decode(node: &Node) -> Result<Self, Diagnostics> {
         let mut inventory = Self::default();
         let mut mistakes = Diagnostics::default();
         match node.mapping() {

@@ -362,5 +362,7 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod replay;
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,11 @@ impl Playbook {
     /// Reads a playbook and the roles it uses; every mistake in it is found in one go.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let node = Node::read_file(path).map_err(Diagnostics::from)?;
+        Self::decode(&node, path)
+    }
+
+    /// Takes the text of a playbook apart that lies there, and reads what it names.
+    pub(crate) fn decode(node: &Node, path: &Path) -> Result<Self, Diagnostics> {
         let mut mistakes = Diagnostics::default();
         let plays = match node.sequence() {
             Ok([]) => {

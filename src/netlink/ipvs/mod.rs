@@ -53,6 +53,8 @@ mod handle;
 mod message;
 mod option;
 mod refused;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod replies;
 mod service;
 mod settings;
 mod stats;
