@@ -43,6 +43,8 @@ pub struct Options {
     pub skip_tags: Vec<String>,
     /// Only these hosts.
     pub limit: Option<String>,
+    /// Only these of them, by name.
+    pub only: Option<Vec<String>>,
     /// Variables over all others.
     pub extra: Vars,
     /// How many hosts at a time; 0 means up to 64.
@@ -265,6 +267,9 @@ fn choose_hosts(
         let mut hosts = mistakes.keep(selected).unwrap_or_default();
         if let Some(limit) = &limit {
             hosts.retain(|host| limit.contains(host));
+        }
+        if let Some(only) = &options.only {
+            hosts.retain(|host| only.contains(host));
         }
         let sizes = mistakes.keep(sizes(play, options)).unwrap_or_default();
         chosen.push(Chosen { hosts, sizes });
