@@ -28,6 +28,7 @@ fn lvsmith(folder: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(folder)
         .env("NO_COLOR", "1")
+        .env("XDG_STATE_HOME", folder.join("state"))
         .output()
         .expect("the program starts")
 }
@@ -174,6 +175,35 @@ fn a_host_that_is_not_reached_ends_with_5() {
     fs::write(folder.path().join("inventory.yml"), "all:\n  hosts:\n    far:\n").expect("written");
     let output = lvsmith(folder.path(), &["apply", "site.yml"]);
     assert_eq!(output.status.code(), Some(5), "{}", shown(&output));
+}
+
+#[test]
+fn what_failed_is_run_again_until_it_goes_well() {
+    let folder = site(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: echo {{ inventory_hostname }} >> log\n      args: {chdir: \"{{ playbook_dir }}\"}\n    - command: test -e ok\n      args: {chdir: \"{{ playbook_dir }}\"}\n      when: inventory_hostname == 'b'\n",
+    );
+    let local = "{ansible_connection: local}";
+    let inventory = format!("all: {{hosts: {{a: {local}, b: {local}, c: {local}}}}}\n");
+    fs::write(folder.path().join("inventory.yml"), inventory).expect("written");
+    let run = |arguments: &[&str]| {
+        fs::write(folder.path().join("log"), "").expect("written");
+        let output = lvsmith(folder.path(), &[&["apply", "site.yml"], arguments].concat());
+        let log = fs::read_to_string(folder.path().join("log")).expect("read");
+        let mut hosts: Vec<String> = log.lines().map(str::to_owned).collect();
+        hosts.sort();
+        (output.status.code(), hosts.concat(), shown(&output))
+    };
+    let (code, _, text) = run(&["--retry-failed"]);
+    assert!(code == Some(4) && text.contains("nothing to retry"), "{text}");
+    assert_eq!(run(&[]).1, "abc");
+    // A plan is no run, and forgets nothing.
+    lvsmith(folder.path(), &["plan", "site.yml"]);
+    let (code, hosts, text) = run(&["--retry-failed"]);
+    assert_eq!((code, hosts.as_str()), (Some(2), "b"), "{text}");
+    fs::write(folder.path().join("ok"), "").expect("written");
+    let (code, hosts, text) = run(&["--retry-failed"]);
+    assert_eq!((code, hosts.as_str()), (Some(0), "b"), "{text}");
+    assert_eq!(run(&["--retry-failed"]).0, Some(4));
 }
 
 /// Every mistake is shown at its place, with exit code 4 and nothing done.

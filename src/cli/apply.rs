@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::retry::LastRun;
 use super::secret::SecretArgs;
 use super::{Exit, complain, complain_at, connector::Machines};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
@@ -26,6 +27,10 @@ pub(super) struct Apply {
     /// The inventory; without it `inventory.yml` beside the playbook, or this machine alone
     #[arg(short, long, value_name = "FILE")]
     inventory: Option<PathBuf>,
+    /// Only hosts that the last `apply` of this playbook left unfinished: they failed, were
+    /// unreachable, or it ended before their turn
+    #[arg(long, conflicts_with = "lab")]
+    retry_failed: bool,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -74,6 +79,7 @@ impl RunArgs {
             tags: self.tags.clone(),
             skip_tags: self.skip_tags.clone(),
             limit: self.limit.clone(),
+            only: None,
             extra,
             forks: self.forks,
             color: super::color(),
@@ -115,9 +121,24 @@ impl Apply {
             Ok(both) => both,
             Err(mistakes) => return complain_at(&mistakes).into(),
         };
+        let last_run = LastRun::of(&path);
+        if self.retry_failed {
+            let homeless = || Diagnostic::new("nothing is remembered for a user without a home");
+            match last_run.as_ref().ok_or_else(homeless).and_then(LastRun::unfinished) {
+                Ok(hosts) => options.only = Some(hosts),
+                Err(mistake) => return complain_at(&mistake.into()).into(),
+            }
+        }
         let mut reporter = Terminal::new(anstream::stdout().lock(), self.run.verbose);
         match engine::run(&playbook, &inventory, &Machines, &options, &mut reporter) {
-            Ok(summary) => exit_of(&summary).into(),
+            Ok(summary) => {
+                if let Some(last_run) = last_run.filter(|_| !options.check)
+                    && let Err(warning) = last_run.keep(&summary.unfinished)
+                {
+                    complain(&warning);
+                }
+                exit_of(&summary).into()
+            }
             Err(mistakes) => complain_at(&mistakes).into(),
         }
     }

@@ -18,6 +18,7 @@ mod ipvs;
 mod ipvsadm;
 mod lab;
 mod place;
+mod retry;
 mod secret;
 mod trial;
 mod vm;

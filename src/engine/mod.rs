@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -11,10 +11,12 @@ use serde_json::Value;
 use crate::connection::{Connection, Secret, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
-use crate::playbook::{Play, Playbook, Task};
-use crate::report::{Event, Reporter, Tally, TaskResult};
+use crate::playbook::{Play, Playbook, Size, Task};
+use crate::report::{Reporter, Tally, TaskResult};
+use crate::template::Renderer;
 
 mod controller;
+mod course;
 mod host;
 mod identity;
 mod play;
@@ -22,9 +24,11 @@ mod preflight;
 mod prepare;
 mod scope;
 mod task;
+mod workers;
 
 use host::HostState;
 use play::Run;
+use workers::Workers;
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +43,8 @@ pub struct Options {
     pub skip_tags: Vec<String>,
     /// Only these hosts.
     pub limit: Option<String>,
+    /// Only these of them, by name.
+    pub only: Option<Vec<String>>,
     /// Variables over all others.
     pub extra: Vars,
     /// How many hosts at a time; 0 means up to 64.
@@ -60,6 +66,8 @@ pub trait Connector: Sync {
 pub struct Summary {
     /// By host, in the order of the inventory.
     pub tallies: IndexMap<String, Tally>,
+    /// Hosts that failed, could not be reached, or were left before everything was done.
+    pub unfinished: Vec<String>,
     /// A task failed because of what the playbook says.
     pub bad_input: bool,
     /// The run was interrupted.
@@ -141,7 +149,7 @@ pub fn run(
     let names: Vec<&String> = inventory
         .hosts
         .keys()
-        .filter(|name| chosen.iter().any(|hosts| hosts.contains(name)))
+        .filter(|name| chosen.iter().any(|chosen| chosen.hosts.contains(name)))
         .collect();
     let shared = Shared {
         playbook,
@@ -150,47 +158,29 @@ pub fn run(
         options,
         hosts: names.iter().map(|name| HostState::new(name, inventory)).collect(),
         groups: inventory.group_map(),
+        roster: RwLock::default(),
     };
     let workers = match options.forks {
         0 => names.len().min(64),
         forks => names.len().min(forks),
     };
     let summary = std::thread::scope(|scope| {
-        let (done, results) = mpsc::channel();
-        // A host stays with one thread: its agent dies with the thread that started it.
-        let queues: Vec<mpsc::Sender<Job<'_>>> = (0..workers)
-            .map(|_| {
-                let (queue, jobs) = mpsc::channel::<Job<'_>>();
-                let (shared, done) = (&shared, done.clone());
-                scope.spawn(move || {
-                    for job in jobs {
-                        let outcome = task::run(shared, &job);
-                        if done.send((job.host, outcome)).is_err() {
-                            break;
-                        }
-                    }
-                });
-                queue
-            })
-            .collect();
-        drop(done);
         let mut run = Run {
             shared: &shared,
-            queues,
-            results,
+            workers: Workers::start(scope, &shared, workers),
             reporter,
             out: HashSet::new(),
+            cut: HashSet::new(),
+            over: None,
             summary: Summary::default(),
         };
         for name in &names {
             run.summary.tallies.insert((*name).clone(), Tally::default());
         }
-        for (play, hosts) in playbook.plays.iter().zip(&chosen) {
-            run.play(play, hosts);
+        for (play, chosen) in playbook.plays.iter().zip(&chosen) {
+            run.play(play, chosen);
         }
-        run.summary.interrupted = interrupted();
-        run.reporter.event(&Event::Recap { tallies: &run.summary.tallies });
-        run.summary
+        run.finish()
     });
     Ok(summary)
 }
@@ -204,25 +194,28 @@ struct Shared<'a> {
     hosts: Vec<HostState<'a>>,
     /// `groups`, as templates see it.
     groups: Value,
+    /// Who is still in the play and its batch.
+    roster: RwLock<Arc<Roster>>,
 }
 
-/// One task to be done on one host.
-struct Job<'a> {
-    host: usize,
-    work: Work<'a>,
+impl Shared<'_> {
+    fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-#[derive(Clone)]
-enum Work<'a> {
-    Facts(&'a Play),
-    Task(Arc<TaskRun<'a>>),
+/// The hosts of a play that have not failed, by name.
+#[derive(Debug, Default)]
+struct Roster {
+    play: Vec<String>,
+    batch: Vec<String>,
 }
 
 /// A task, and what it needs that is the same for all hosts.
 struct TaskRun<'a> {
     play: &'a Play,
     task: &'a Task,
-    play_hosts: &'a [String],
+    roster: Arc<Roster>,
     hostvars: OnceLock<Value>,
 }
 
@@ -232,13 +225,20 @@ struct Done {
     notified: Vec<String>,
 }
 
+/// Whom a play is for.
+struct Chosen {
+    hosts: Vec<String>,
+    /// The entries of its `serial`.
+    sizes: Vec<Size>,
+}
+
 /// The hosts of each play. A play that names nobody is a mistake: a cluster without real
 /// servers would come up and answer nothing.
 fn choose_hosts(
     playbook: &Playbook,
     inventory: &Inventory,
     options: &Options,
-) -> Result<Vec<Vec<String>>, Diagnostics> {
+) -> Result<Vec<Chosen>, Diagnostics> {
     let mut mistakes = Diagnostics::default();
     let limit = options.limit.as_ref().and_then(|limit| {
         mistakes.keep(inventory::select(inventory, limit).map_err(|mut error| {
@@ -268,7 +268,25 @@ fn choose_hosts(
         if let Some(limit) = &limit {
             hosts.retain(|host| limit.contains(host));
         }
-        chosen.push(hosts);
+        if let Some(only) = &options.only {
+            hosts.retain(|host| only.contains(host));
+        }
+        let sizes = mistakes.keep(sizes(play, options)).unwrap_or_default();
+        chosen.push(Chosen { hosts, sizes });
     }
     mistakes.finish(chosen)
+}
+
+/// `serial`, with what is known of no host in particular: the play's variables, and `-e`.
+fn sizes(play: &Play, options: &Options) -> Result<Vec<Size>, Diagnostic> {
+    let mut vars = play.vars.clone();
+    vars.extend(play.file_vars.clone());
+    vars.extend(options.extra.clone());
+    let renderer = Renderer::new(&vars);
+    let rendered = play.serial.iter().map(|size| renderer.node(size));
+    let mut sizes = Vec::new();
+    for node in rendered {
+        sizes.extend(node?.one_or_many().iter().map(Size::decode).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(sizes)
 }

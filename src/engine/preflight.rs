@@ -4,14 +4,14 @@
 //! depends on facts or on results of earlier tasks is left for later, and never guessed.
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, RwLock};
 
 use super::host::HostState;
 use super::scope::Scope;
-use super::{Options, Shared, TaskRun};
+use super::{Chosen, Options, Roster, Shared, TaskRun};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
-use crate::playbook::{Play, Playbook, Task};
+use crate::playbook::{Play, Playbook, Size, Task};
 use crate::template::Renderer;
 use crate::yaml::{Kind, Node};
 
@@ -23,7 +23,7 @@ pub(super) fn check(
     playbook: &Playbook,
     inventory: &Inventory,
     options: &Options,
-    chosen: &[Vec<String>],
+    chosen: &[Chosen],
 ) -> Result<(), Diagnostics> {
     let shared = Shared {
         playbook,
@@ -32,12 +32,17 @@ pub(super) fn check(
         options,
         hosts: inventory.hosts.keys().map(|name| HostState::new(name, inventory)).collect(),
         groups: inventory.group_map(),
+        roster: RwLock::default(),
     };
     let late = late(playbook);
     let mut mistakes = Diagnostics::default();
-    for (play, hosts) in playbook.plays.iter().zip(chosen) {
+    for (play, Chosen { hosts, sizes }) in playbook.plays.iter().zip(chosen) {
+        // The first batch stands for the others, which are like it but for their names.
+        let batch = Size::batches(sizes, hosts).into_iter().next().unwrap_or_default();
+        let roster = Arc::new(Roster { play: hosts.clone(), batch });
         for task in play.sections.iter().flatten().chain(&play.handlers) {
-            let run = TaskRun { play, task, play_hosts: hosts, hostvars: OnceLock::new() };
+            let roster = Arc::clone(&roster);
+            let run = TaskRun { play, task, roster, hostvars: OnceLock::new() };
             for name in hosts.iter().take(HOSTS) {
                 let Some(host) = shared.hosts.iter().find(|host| host.name == name) else {
                     continue;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::host::HostState;
 use super::scope::Scope;
-use super::{Done, Job, Shared, TaskRun, Work, controller, interrupted, prepare};
+use super::workers::Work;
+use super::{Done, Shared, TaskRun, controller, interrupted, prepare};
 use crate::connection::{AgentClient, CallError, Unreachable};
 use crate::diagnostic::Diagnostic;
 use crate::modules::{Error, Mode, Outcome, Place};
@@ -48,9 +49,9 @@ impl From<Unreachable> for Failure {
     }
 }
 
-pub(super) fn run(shared: &Shared<'_>, job: &Job<'_>) -> Done {
-    let host = &shared.hosts[job.host];
-    match &job.work {
+pub(super) fn run(shared: &Shared<'_>, host: usize, work: &Work<'_>) -> Done {
+    let host = &shared.hosts[host];
+    match work {
         Work::Facts(play) => facts(shared, host, play),
         Work::Task(run) => {
             let worker = Worker { shared, host, run };

@@ -11,10 +11,12 @@ use crate::inventory::Vars;
 use crate::modules::Module;
 use crate::yaml::{self, Node};
 
+mod batch;
 mod play;
 mod role;
 mod task;
 
+pub use batch::{Size, Strategy};
 pub use role::{BUILT_IN_ROLES, BUILT_IN_TEMPLATES, Role};
 
 /// A playbook file.
@@ -48,6 +50,14 @@ pub struct Play {
     pub sections: Vec<Vec<Task>>,
     /// Handlers of the play and of its roles.
     pub handlers: Vec<Task>,
+    /// How its hosts keep step.
+    pub strategy: Strategy,
+    /// How many hosts at a time, unrendered: the entries of `serial`, each a [`Size`].
+    pub serial: Vec<Node>,
+    /// The run ends when more of a batch's hosts than this have failed, of a hundred.
+    pub max_fail_percentage: Option<f64>,
+    /// The run ends when a host fails.
+    pub any_errors_fatal: bool,
 }
 
 /// What a task takes from the play or role around it.
@@ -126,6 +136,13 @@ impl Task {
             Some(role) => format!("{} : {name}", role.name),
             None => name.to_owned(),
         }
+    }
+
+    /// Whether a handler runs when this name is notified: its own, or one it listens to.
+    #[must_use]
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name.as_ref().and_then(Node::as_str) == Some(name)
+            || self.listen.iter().any(|other| other == name)
     }
 }
 

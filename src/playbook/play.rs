@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{Inherited, Play, role, task, vars};
+use super::{Inherited, Play, Size, Strategy, role, task, vars};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Vars};
+use crate::template;
 use crate::yaml::{Kind, Node};
 
 const KEYWORDS: &[&str] = &[
@@ -21,17 +22,17 @@ const KEYWORDS: &[&str] = &[
     "tags",
     "become",
     "become_user",
+    "serial",
+    "strategy",
+    "max_fail_percentage",
+    "any_errors_fatal",
 ];
 
 const REFUSED: &[(&str, &str)] = &[
-    ("serial", "limit the run with `--limit` and run it once for each part"),
-    ("strategy", "hosts do a task at the same time, then the next"),
     ("environment", "set it in the command: `env NAME=value program`"),
     ("connection", "set `ansible_connection` in the inventory"),
     ("remote_user", "set `ansible_user` in the inventory"),
     ("import_playbook", "run the playbooks one after the other"),
-    ("any_errors_fatal", "a host that fails leaves the play, the others go on"),
-    ("max_fail_percentage", "a host that fails leaves the play, the others go on"),
     ("force_handlers", "handlers of a host that failed do not run"),
 ];
 
@@ -92,9 +93,56 @@ pub(super) fn decode(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> 
         inherited,
         sections,
         handlers,
+        strategy: node
+            .get("strategy")
+            .and_then(|name| mistakes.keep(Strategy::decode(name)))
+            .unwrap_or_default(),
+        serial: serial(node, mistakes),
+        max_fail_percentage: max_fail_percentage(node, mistakes),
+        any_errors_fatal: node
+            .get("any_errors_fatal")
+            .and_then(|fatal| mistakes.keep(fatal.decode()))
+            .unwrap_or(false),
     };
     check_notifications(&play, mistakes);
+    check_steps(&play, mistakes);
     Some(play)
+}
+
+/// Sizes that hold no template are looked at here, the others once variables are known.
+fn serial(node: &Node, mistakes: &mut Diagnostics) -> Vec<Node> {
+    let sizes = node.get("serial").map(Node::one_or_many).unwrap_or_default();
+    for size in sizes.iter().filter(|size| !template::node_has_template(size)) {
+        mistakes.keep(Size::decode(size));
+    }
+    sizes.to_vec()
+}
+
+fn max_fail_percentage(node: &Node, mistakes: &mut Diagnostics) -> Option<f64> {
+    let node = node.get("max_fail_percentage")?;
+    let text = node.as_str().and_then(|text| text.trim().strip_suffix('%'));
+    let number = text.map(|text| Node::from_json(&text.into(), &node.span));
+    let percentage = mistakes.keep(number.as_ref().unwrap_or(node).decode::<f64>())?;
+    if !(0.0..=100.0).contains(&percentage) {
+        mistakes.push(node.expected("a percentage from 0 to 100"));
+    }
+    Some(percentage)
+}
+
+/// What needs hosts that keep step does not go with a strategy where they do not.
+fn check_steps(play: &Play, mistakes: &mut Diagnostics) {
+    if play.strategy == Strategy::Linear {
+        return;
+    }
+    for task in play.sections.iter().flatten().chain(&play.handlers) {
+        if task.run_once {
+            mistakes.push(
+                Diagnostic::new("`run_once` where hosts do not wait for one another")
+                    .at(&task.span)
+                    .hint("put the task into a play of its own, with `strategy: linear`"),
+            );
+        }
+    }
 }
 
 fn vars_files(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Vars {
@@ -120,7 +168,7 @@ fn check_notifications(play: &Play, mistakes: &mut Diagnostics) {
     for task in play.sections.iter().flatten() {
         for node in &task.notify {
             let Some(name) = mistakes.keep(node.decode::<String>()) else { continue };
-            if !known.contains(&name.as_str()) && !crate::template::has_template(&name) {
+            if !known.contains(&name.as_str()) && !template::has_template(&name) {
                 mistakes.push(
                     Diagnostic::new(format!("no handler is called `{name}`"))
                         .at(&node.span)

@@ -31,6 +31,14 @@ pub enum Status {
     Unreachable,
 }
 
+impl Status {
+    /// Whether the host takes no further part.
+    #[must_use]
+    pub fn ends_host(self) -> bool {
+        matches!(self, Self::Failed | Self::Unreachable)
+    }
+}
+
 /// What became of a task, or of one item of its loop, on a host.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TaskResult {
@@ -140,6 +148,11 @@ pub enum Event<'a> {
         host: &'a str,
         /// The results.
         results: &'a [TaskResult],
+    },
+    /// A play ends before its last task, or before its last hosts.
+    Ended {
+        /// Why.
+        reason: &'a str,
     },
     /// Everything is done.
     Recap {

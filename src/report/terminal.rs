@@ -147,6 +147,7 @@ impl<W: Write> Reporter for Terminal<W> {
                 }
                 self.host(host, results);
             }
+            Event::Ended { reason } => self.line(&format!("\n{FAILED}{reason}{FAILED:#}")),
             Event::Recap { tallies } => self.recap(tallies),
         }
         let _ = self.out.flush();

@@ -1,0 +1,156 @@
+//! The threads that drive hosts. A host stays with one of them for the whole run: its agent
+//! ends with the thread that started it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, mpsc};
+use std::thread::Scope;
+
+use super::course::{Course, Way};
+use super::{Done, Shared, TaskRun, task};
+use crate::playbook::{Play, Strategy, Task};
+
+/// What a worker is asked for.
+pub(super) enum Job<'a> {
+    /// One step on one host.
+    Step(usize, Work<'a>),
+    /// The whole way through a batch, for each of these hosts.
+    Courses(Vec<usize>, Arc<Way<'a>>),
+}
+
+/// One step.
+#[derive(Clone)]
+pub(super) enum Work<'a> {
+    Facts(&'a Play),
+    Task(Arc<TaskRun<'a>>),
+}
+
+/// What a step is called.
+#[derive(Clone, Copy)]
+pub(super) enum Heading<'a> {
+    Facts,
+    Task(&'a Task),
+    Handler(&'a Task),
+}
+
+impl PartialEq for Heading<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Facts, Self::Facts) => true,
+            (Self::Task(one), Self::Task(two)) | (Self::Handler(one), Self::Handler(two)) => {
+                std::ptr::eq(*one, *two)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a worker tells.
+pub(super) enum Told<'a> {
+    /// A step is done.
+    Step(usize, Done),
+    /// A host on its own way is done with a step.
+    Passed(usize, Heading<'a>, Done),
+    /// A host has come to the end of its way.
+    Arrived,
+}
+
+pub(super) struct Workers<'a> {
+    queues: Vec<mpsc::Sender<Job<'a>>>,
+    told: mpsc::Receiver<Told<'a>>,
+    /// The worker of each host, once it has one.
+    homes: Vec<Option<usize>>,
+}
+
+impl<'a> Workers<'a> {
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, 'a>,
+        shared: &'a Shared<'a>,
+        count: usize,
+    ) -> Self {
+        let (tell, told) = mpsc::channel();
+        let queues = (0..count).map(|_| {
+            let (queue, jobs) = mpsc::channel::<Job<'_>>();
+            let tell = tell.clone();
+            scope.spawn(move || {
+                // Nobody listens any more once the run is over.
+                jobs.into_iter().try_for_each(|job| work(shared, job, &tell)).unwrap_or_default();
+            });
+            queue
+        });
+        Self { queues: queues.collect(), told, homes: vec![None; shared.hosts.len()] }
+    }
+
+    /// Has each host do a step.
+    pub(super) fn spread(&mut self, hosts: &[usize], work: &Work<'a>) {
+        for (host, home) in self.places(hosts) {
+            self.send(home, Job::Step(host, work.clone()));
+        }
+    }
+
+    /// Sends each host on its way.
+    pub(super) fn let_go(&mut self, hosts: &[usize], way: &Arc<Way<'a>>) {
+        let mut parts = vec![Vec::new(); self.queues.len()];
+        for (host, home) in self.places(hosts) {
+            parts[home].push(host);
+        }
+        for (home, part) in parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+            self.send(home, Job::Courses(part, Arc::clone(way)));
+        }
+    }
+
+    /// What is told next; `None` when no worker lives any more.
+    pub(super) fn next(&self) -> Option<Told<'a>> {
+        self.told.recv().ok()
+    }
+
+    /// Where each host is at home; one that comes for the first time joins the worker that
+    /// has the fewest of these.
+    fn places(&mut self, hosts: &[usize]) -> Vec<(usize, usize)> {
+        let mut load = vec![0_usize; self.queues.len()];
+        for home in hosts.iter().filter_map(|host| self.homes[*host]) {
+            load[home] += 1;
+        }
+        let place = |host: &usize| {
+            let home = self.homes[*host].unwrap_or_else(|| {
+                let idle = (0..load.len()).min_by_key(|worker| load[*worker]);
+                let home = idle.unwrap_or_default();
+                load[home] += 1;
+                home
+            });
+            self.homes[*host] = Some(home);
+            (*host, home)
+        };
+        hosts.iter().map(place).collect()
+    }
+
+    fn send(&self, worker: usize, job: Job<'a>) {
+        self.queues[worker].send(job).expect("workers outlive their queues");
+    }
+}
+
+fn work<'a>(
+    shared: &'a Shared<'a>,
+    job: Job<'a>,
+    tell: &mpsc::Sender<Told<'a>>,
+) -> Result<(), mpsc::SendError<Told<'a>>> {
+    match job {
+        Job::Step(host, work) => tell.send(Told::Step(host, task::run(shared, host, &work))),
+        Job::Courses(hosts, way) => {
+            let mut courses: VecDeque<Course<'_>> =
+                hosts.iter().map(|host| Course::new(shared, *host, Arc::clone(&way))).collect();
+            while let Some(mut course) = courses.pop_front() {
+                match course.advance() {
+                    None => tell.send(Told::Arrived)?,
+                    Some((heading, done)) => {
+                        tell.send(Told::Passed(course.host, heading, done))?;
+                        match way.play.strategy {
+                            Strategy::Free => courses.push_back(course),
+                            _ => courses.push_front(course),
+                        }
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+}
