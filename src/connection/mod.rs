@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::agent::protocol::{self, Frame, Reply, Request};
 use crate::modules::{Error, HostKind, Mode, Outcome};
 
+mod identity;
 mod last_words;
 mod local;
 mod mark;
 mod ssh;
-mod sudo;
 
+pub use identity::{Become, Method, Secret};
 pub use last_words::LastWords;
 pub use local::Local;
 pub use ssh::Ssh;
-pub use sudo::{Become, Secret};
 
 /// A way to reach one host.
 pub trait Connection: Send {

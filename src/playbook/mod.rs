@@ -71,6 +71,8 @@ pub struct Inherited {
     pub r#become: Option<bool>,
     /// Which user.
     pub become_user: Option<String>,
+    /// By which program.
+    pub become_method: Option<String>,
     /// Variables of `vars:`, inner ones over outer ones.
     pub vars: Vars,
     /// The role, if any.
