@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 
 use crate::measure::LVSMITH;
 
+mod hosts;
 mod ipvs;
 mod lab;
 mod measure;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     }
     let inside = lvsmith::vm::inside();
     let mut well = inside || lab::run().is_well();
+    well &= inside || hosts::run().is_well();
     well &= match (inside, lvsmith::vm::needed()) {
         (false, true) => ipvs_in_vm(&arguments),
         _ => ipvs::run().map(|book| book.is_well()),

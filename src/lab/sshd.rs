@@ -50,6 +50,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 UsePAM no
 UseDNS no
+Subsystem sftp internal-sftp
 MaxStartups 200
 end
     if grep -q '^root:!' /etc/shadow; then sed -i 's/^root:!/root:*/' /etc/shadow; fi
