@@ -65,6 +65,7 @@ pub use connections::{Connection, ConnectionsError, EngineData, connections};
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};
 pub use error::Error;
+pub(crate) use handle::{Encoded, Encoder};
 pub use handle::{Failure, Handle};
 pub use message::Request;
 pub use refused::Refused;
