@@ -54,7 +54,7 @@ impl fmt::Display for Forward {
 pub enum Tunnel {
     /// IP in IP.
     Ipip,
-    /// Generic UDP encapsulation; kernel 5.3 or newer.
+    /// Generic UDP encapsulation; kernel 5.2 or newer.
     Gue {
         /// The UDP port that the real server decapsulates at.
         port: NonZeroU16,
