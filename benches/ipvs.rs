@@ -18,11 +18,12 @@ use lvsmith::netlink::ipvs::{
 use nix::sched::{CloneFlags, unshare};
 
 use crate::measure::{self, Book, Goal, LVSMITH, Row, Samples, timed};
+use crate::plot::{Line, Plot};
 use crate::rules::{self, Service};
 use crate::{memory, replay};
 
 /// What is measured here.
-pub(crate) const NAMES: [&str; 2] = ["ipvs restore and save", "ipvs by size"];
+pub(crate) const NAMES: [&str; 2] = ["ipvs restore and save", "ipvs scale"];
 
 /// The size that has goals: 18,000 rules.
 const SERVICES: u32 = 2000;
@@ -263,9 +264,14 @@ fn in_ipv6() -> Result<(Samples, Samples)> {
     Ok((checked, saved))
 }
 
-/// One run of each at every size, to show where time does not grow with the table.
+/// What the curve shows, in the order of [`by_size`]'s figures.
+const CURVES: [&str; 4] = ["restore", "replay of as many", "one weight differs", "nothing differs"];
+
+/// One run of each at every size, to show where time does not grow with the table. With
+/// `--svg=FILE` they are drawn, too.
 fn by_size() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
+    let mut curves = CURVES.map(|name| Line { name, points: Vec::new() });
     let once = |took: Duration| Samples::of("s", vec![took.as_secs_f64()]);
     for services in SIZES {
         let bench = Bench::new(services)?;
@@ -278,6 +284,10 @@ fn by_size() -> Result<Vec<Row>> {
         let same = once(timed(&mut bench.converge("same")?)?);
         let changed = once(timed(&mut bench.converge("other")?)?);
         let count = rules::count(services);
+        let figures = [&restored, &floor, &changed, &same].map(Samples::median);
+        for (curve, seconds) in curves.iter_mut().zip(figures) {
+            curve.points.push((f64::from(count), seconds));
+        }
         rows.push(Row::new(format!("restore of {count} rules"), restored).beside("replay", floor));
         rows.push(
             Row::new("  converge, one weight differs", changed).beside("nothing differs", same),
@@ -288,5 +298,19 @@ fn by_size() -> Result<Vec<Row>> {
             rows.push(Row::new("  the most memory it held", peak).goal(Goal::Below(150.0)));
         }
     }
+    let drawn = std::env::args().find_map(|word| word.strip_prefix("--svg=").map(PathBuf::from));
+    if let Some(file) = drawn {
+        let plot = scale(curves.into());
+        fs::write(&file, plot.svg()).with_context(|| format!("{} is written", file.display()))?;
+    }
     Ok(rows)
+}
+
+fn scale(lines: Vec<Line>) -> Plot {
+    Plot {
+        title: "IPVS tables by size, on an emulated machine",
+        across: "rules (services and destinations)",
+        up: "seconds",
+        lines,
+    }
 }

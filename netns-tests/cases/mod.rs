@@ -8,6 +8,7 @@ mod broken;
 mod ipvs;
 mod ipvs_command;
 mod ipvs_daemon;
+mod ipvs_old_kernel;
 mod ipvs_settings;
 mod ipvs_table;
 mod ipvs_timeouts;
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs::CASES,
         ipvs_command::CASES,
         ipvs_daemon::CASES,
+        ipvs_old_kernel::CASES,
         ipvs_settings::CASES,
         ipvs_table::CASES,
         ipvs_timeouts::CASES,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::process::{Program, split};
 use super::{Error, Host, HostKind, Presence, Resource};
-use crate::netlink::ipvs::Request;
+use crate::netlink::ipvs::{self, Request};
 use kernel::Kernel;
 use renamed::renamed;
 
@@ -229,11 +229,26 @@ impl Schedulers {
             let Ok(kernel) = Kernel::running() else { continue };
             let module = format!("ip_vs_{name}");
             if kernel.state(&module) == State::Absent {
-                let argv = ["modprobe", "--quiet", "--", &module].map(str::to_owned);
-                let _ = Program::new(argv).run();
+                load_quietly(&module);
             }
         }
     }
+}
+
+/// Opens IPVS. Since 5.16 the kernel loads it when it is asked for; before that somebody has to.
+pub(crate) fn open_ipvs() -> Result<ipvs::Handle, ipvs::Error> {
+    match ipvs::Handle::open() {
+        Err(ipvs::Error::NoIpvs) => {
+            load_quietly("ip_vs");
+            ipvs::Handle::open()
+        }
+        other => other,
+    }
+}
+
+/// Where this fails, what comes next fails too and says why.
+fn load_quietly(module: &str) {
+    let _ = Program::new(["modprobe", "--quiet", "--", module].map(str::to_owned)).run();
 }
 
 fn scheduler(request: &Request) -> Option<&str> {

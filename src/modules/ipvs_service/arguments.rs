@@ -74,6 +74,10 @@ pub struct Arguments {
     /// The real servers; all of them, and no others. Not given: left as they are.
     #[serde(default, alias = "real_servers", skip_serializing_if = "Option::is_none")]
     destinations: Option<Destinations>,
+    /// For how many seconds at most what is to go keeps the connections that it has: its weight
+    /// becomes 0, and it goes with its last connection, or when time is up. Not given: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain: Option<u32>,
     /// Whether the service is there.
     #[serde(default)]
     state: Presence,
@@ -320,8 +324,8 @@ impl TryFrom<Arguments> for IpvsService {
                 .hint("say `forward: tunnel`"));
         }
         let destinations = arguments.declared(&service.key)?;
-        let state = arguments.state;
-        Ok(Self { arguments, service, destinations, state })
+        let (drain, state) = (arguments.drain, arguments.state);
+        Ok(Self { arguments, service, destinations, drain, state })
     }
 }
 

@@ -40,8 +40,8 @@ pub struct Failure {
 }
 
 impl Handle {
-    /// Opens a socket and looks IPVS up by its name, upon which the kernel loads `ip_vs` where
-    /// it can.
+    /// Opens a socket and looks IPVS up by its name, upon which the kernel, from 5.16 on, loads
+    /// `ip_vs` where it can.
     pub fn open() -> Result<Self, Error> {
         let what = "find IPVS in the kernel";
         let mut socket = generic_socket(what)?;
