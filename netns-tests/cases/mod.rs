@@ -13,6 +13,7 @@ mod ipvs_table;
 mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
+mod lock;
 mod lvs_dr;
 mod modprobe;
 mod modules;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs_timeouts::CASES,
         ipvsadm::CASES,
         lab::CASES,
+        lock::CASES,
         lvs_dr::CASES,
         modprobe::CASES,
         modules::CASES,

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWri
 
 use serde_json::Value;
 
-use super::{Shared, identity, scope};
+use super::{Shared, hold, identity, scope};
 use crate::connection::{AgentClient, CallError};
 use crate::inventory::{Inventory, Vars};
 use crate::playbook::{Inherited, Task};
@@ -74,7 +74,10 @@ impl<'a> HostState<'a> {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if !agents.iter().any(fits) {
             let connection = shared.connector.connect(self.name, vars)?;
-            let client = connection.start(identity.as_ref())?;
+            let mut client = connection.start(identity.as_ref())?;
+            if let Some(claim) = &shared.claim {
+                hold::take(&mut client, shared, self, claim)?;
+            }
             agents.push(Agent { wanted: user.map(str::to_owned), client });
         }
         let agent = agents.iter_mut().find(|agent| fits(agent));

@@ -128,6 +128,7 @@ impl<'a> Run<'a, '_> {
                     way.closed.fetch_or(self.over.is_some(), Ordering::SeqCst);
                 }
                 Some(Told::Arrived) => under_way -= 1,
+                Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(Told::Step(..)) => {}
                 None => break,
             }
@@ -191,6 +192,7 @@ impl<'a> Run<'a, '_> {
         while shown < hosts.len() {
             match self.workers.next() {
                 Some(Told::Step(host, done)) => drop(waiting.insert(host, Some(done))),
+                Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(_) => {}
                 None => break,
             }
@@ -242,6 +244,10 @@ impl<'a> Run<'a, '_> {
                  the run ends"
             )
         })
+    }
+
+    fn waits(&mut self, host: &str, why: &str) {
+        self.reporter.event(&Event::Waiting { host, why });
     }
 
     fn heading(&mut self, heading: Heading<'_>) {

@@ -9,7 +9,7 @@ use super::host::HostState;
 use super::scope::Scope;
 use super::workers::Work;
 use super::{Done, Shared, TaskRun, controller, interrupted, prepare};
-use crate::connection::{AgentClient, CallError, Unreachable};
+use crate::connection::{AgentClient, Call, CallError, Unreachable};
 use crate::diagnostic::Diagnostic;
 use crate::modules::{Error, Mode, Outcome, Place};
 use crate::playbook::{Play, Task};
@@ -195,15 +195,14 @@ impl<'a> Worker<'a> {
         let Place::Agent(_) = task.module.place else {
             return controller::run(task, &rendered, arguments, &renderer, self.host);
         };
-        let arguments =
-            prepare::arguments(task, arguments, &renderer, self.shared.playbook.folder())?;
         let mode = Mode {
             check: task.check_mode.unwrap_or(self.shared.options.check),
             diff: self.shared.options.diff && !task.no_log,
         };
-        let outcome = self.host.with_agent(self.shared, &task.inherited, |agent| {
-            agent.run(task.module.name, arguments, mode)
-        })?;
+        let call = Call::new(task.module.name, arguments, mode);
+        let call = prepare::call(task, call, &renderer, self.shared.playbook.folder())?;
+        let outcome =
+            self.host.with_agent(self.shared, &task.inherited, |agent| agent.run(call))?;
         Ok(settled(outcome))
     }
 
