@@ -15,6 +15,12 @@ use lvsmith::playbook::Playbook;
 use lvsmith::report::{Event, Reporter};
 use tempfile::TempDir;
 
+#[path = "engine/ahead.rs"]
+mod ahead;
+#[path = "engine/link.rs"]
+mod link;
+#[path = "engine/same.rs"]
+mod same;
 #[path = "engine/strategy.rs"]
 mod strategy;
 

@@ -24,6 +24,11 @@ pub trait Connection: Send {
     /// Starts an agent there and greets it. It works as the user that a login gives, unless it
     /// is to be another.
     fn start(&self, identity: Option<&Become>) -> Result<AgentClient, CallError>;
+
+    /// Whether the host's files are the controller's own.
+    fn is_here(&self) -> bool {
+        false
+    }
 }
 
 /// The host, or the agent on it, cannot be talked to.

@@ -22,6 +22,8 @@ mod course;
 mod hold;
 mod host;
 mod identity;
+mod outcome;
+mod pipeline;
 mod play;
 mod preflight;
 mod prepare;
@@ -58,6 +60,8 @@ pub struct Options {
     pub become_password: Option<Secret>,
     /// How long to wait for a host that another run is changing.
     pub lock_timeout: Duration,
+    /// Send nothing ahead: wait for each answer, as when there is no other way.
+    pub one_by_one: bool,
 }
 
 /// Knows how each host is reached.

@@ -88,7 +88,8 @@ impl<'a> Run<'a, '_> {
         };
         let roster = Roster { play: names(&self.left(hosts)), batch: names(&batch.hosts) };
         *self.shared.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
-        if batch.play.strategy == Strategy::Linear {
+        let alone = batch.hosts.len() == 1 && !self.shared.options.one_by_one;
+        if batch.play.strategy == Strategy::Linear && !alone {
             self.in_step(batch);
         } else {
             self.each_alone(batch);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::task::Failure;
+use super::outcome::Failure;
 use crate::connection::Call;
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::modules::Error;

@@ -1,11 +1,10 @@
 //! `serial`, `strategy`, `max_fail_percentage`, `any_errors_fatal`.
 
-use std::time::Duration;
-
 use lvsmith::engine::Options;
 use rstest::rstest;
 
 use super::Site;
+use super::ahead::patient;
 
 /// A play in which each host notes what it does in `log`; `FAIL` fails where `fails` says so.
 fn noting(keys: &str) -> String {
@@ -27,11 +26,6 @@ fn noting(keys: &str) -> String {
     - {{name: z, shell: \"echo {{{{ inventory_hostname }}}}.z >> {{{{ playbook_dir }}}}/log\"}}
 "
     )
-}
-
-/// Other tests hold the same machine.
-fn patient() -> Options {
-    Options { lock_timeout: Duration::from_secs(60), ..Options::default() }
 }
 
 fn failing(hosts: &[&str]) -> Options {
