@@ -4,8 +4,6 @@
 //! All agents of a run share the lock. The folder is locked for the moment in which it is
 //! taken, since the kernel cannot turn one kind of lock into the other in one step.
 
-#![expect(clippy::disallowed_methods, reason = "the agent's own file, not the user's")]
-
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};

@@ -39,15 +39,11 @@ pub(super) struct Pipeline<'a> {
 struct Entry<'a> {
     heading: Heading<'a>,
     run: Arc<TaskRun<'a>>,
-    parts: Vec<Part>,
+    /// What came of its items, or of itself; `None` for what the agent is yet to answer.
+    parts: Vec<Option<TaskResult>>,
     items: Option<Vec<Value>>,
     /// What it will have given values to.
     names: HashSet<String>,
-}
-
-enum Part {
-    Known(TaskResult),
-    Sent,
 }
 
 /// What became of a task that was to be sent.
@@ -104,10 +100,9 @@ impl<'a> Pipeline<'a> {
         }
         self.last += 1;
         let names = names_given(task, &rendered.parts);
-        let parts: Vec<Part> =
+        let parts: Vec<Option<TaskResult>> =
             rendered.parts.into_iter().map(|ready| self.send(task, ready)).collect();
-        let lost =
-            parts.iter().any(|part| matches!(part, Part::Known(one) if one.status.ends_host()));
+        let lost = parts.iter().flatten().any(|result| result.status.ends_host());
         self.closed |= fails || lost;
         self.waiting.push_back(Entry { heading, run, parts, items: rendered.items, names });
         Pushed::Sent
@@ -121,8 +116,8 @@ impl<'a> Pipeline<'a> {
         let mut results = Vec::new();
         for (index, part) in entry.parts.into_iter().enumerate() {
             let result = match part {
-                Part::Known(result) => result,
-                Part::Sent => match self.answer(entry.run.task, stop) {
+                Some(result) => result,
+                None => match self.answer(entry.run.task, stop) {
                     Ok(Some(result)) => result,
                     Ok(None) => {
                         self.waiting.clear();
@@ -163,22 +158,21 @@ impl<'a> Pipeline<'a> {
             Items::Each(items) => {
                 (items.iter().map(|item| ready(Some(item))).collect(), Some(items))
             }
-            Items::Known(result) => (vec![Ready::Known(result)], None),
+            Items::Known(result) => (vec![Ready::Known(*result)], None),
         };
         let bad = |part: &Ready| matches!(part, Ready::Known(one) if one.status.ends_host());
         let fails = parts.iter().any(bad);
         Rendered { parts, items, fails }
     }
 
-    fn send(&self, task: &Task, ready: Ready) -> Part {
+    /// Sends what is to be sent; a result is what is known already.
+    fn send(&self, task: &Task, ready: Ready) -> Option<TaskResult> {
         let call = match ready {
-            Ready::Known(result) => return Part::Known(result),
+            Ready::Known(result) => return Some(result),
             Ready::Call(call) => call,
         };
-        match self.send_ahead(task, call) {
-            Ok(()) => Part::Sent,
-            Err(error) => Part::Known(failed(&error.into(), self.shared.options.color)),
-        }
+        let sent = self.send_ahead(task, call);
+        sent.err().map(|error| failed(&error.into(), self.shared.options.color))
     }
 
     fn send_ahead(&self, task: &Task, call: Call) -> Result<(), CallError> {

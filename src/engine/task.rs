@@ -26,7 +26,7 @@ pub(super) fn run(shared: &Shared<'_>, host: usize, work: &Work<'_>) -> Done {
             let worker = Worker { shared, host, run };
             match worker.items() {
                 Items::None => worker.conclude(vec![worker.one(None)], None),
-                Items::Known(result) => worker.without_loop(result),
+                Items::Known(result) => Done { results: vec![*result], notified: Vec::new() },
                 Items::Each(items) => {
                     let each = items.iter().map(|item| worker.item(item)).collect();
                     worker.conclude(each, Some(&items))
@@ -67,7 +67,7 @@ pub(super) enum Items {
     /// These.
     Each(Vec<Value>),
     /// There is no telling, and this is what it came to.
-    Known(TaskResult),
+    Known(Box<TaskResult>),
 }
 
 /// A task whose arguments are known, or that needs none.
@@ -102,7 +102,7 @@ impl Worker<'_> {
                 _ => failed(&error.into(), color),
             },
         };
-        Items::Known(known)
+        Items::Known(Box::new(known))
     }
 
     fn item(&self, item: &Value) -> TaskResult {
@@ -197,11 +197,6 @@ impl Worker<'_> {
             Some(item) => self.labelled(result, item),
             None => result,
         }
-    }
-
-    /// A result that there is instead of a loop.
-    pub(super) fn without_loop(&self, result: TaskResult) -> Done {
-        Done { results: vec![result], notified: Vec::new() }
     }
 
     /// What came of it all.

@@ -18,16 +18,14 @@ fn run(site: &Site, link: &Link, options: &Options) -> (lvsmith::engine::Summary
     site.run_over(link, options).expect("the playbook is right")
 }
 
-/// The time of a run that nothing else has slowed down.
-fn quickest(site: &Site, link: &Link, tries: usize) -> Duration {
-    let times = (0..tries).map(|_| {
-        // Other tests hold this machine, too: a first run waits for them.
-        let begun = Instant::now();
-        let (summary, log) = run(site, link, &patient());
-        assert_eq!(summary.unfinished, [""; 0], "{log:#?}");
-        begun.elapsed()
-    });
-    times.min().expect("it was tried")
+/// The round trips and the time of a run over a link of 100 ms.
+fn cost(site: &Site, what: &str) -> (u64, Duration) {
+    let (link, begun) = (Link::of(100), Instant::now());
+    let (summary, log) = run(site, &link, &patient());
+    let (turns, time) = (link.turns.load(Ordering::SeqCst), begun.elapsed());
+    assert_eq!(summary.tallies["h1"].ok, 50, "{log:#?}");
+    println!("{what} over a link of 100 ms: {turns} round trips, {time:?}");
+    (turns, time)
 }
 
 fn tasks(count: usize, task: impl Fn(usize) -> String) -> String {
@@ -38,23 +36,21 @@ fn tasks(count: usize, task: impl Fn(usize) -> String) -> String {
 #[test]
 fn fifty_tasks_cost_few_round_trips() {
     let site = Site::new(1, &tasks(50, |_| "command: \"true\"".into()));
-    let time = quickest(&site, &Link::of(100), 3);
-    println!("50 tasks over a link of 100 ms: {time:?}");
-    assert!(time < Duration::from_secs(1), "{time:?}");
+    // The greeting, the lock, all tasks; and on a busy machine the pipe may be found empty once.
+    assert!(cost(&site, "50 tasks").0 <= 4);
 }
 
 #[test]
 fn fifty_tasks_that_need_one_another_cost_one_each() {
     let task = |number: usize| {
         format!(
-            "{{shell: \"echo {{{{ said.stdout | default(value=0) | int + 1 }}}}\", register: said, name: t{number}}}"
+            "{{shell: \"echo {{{{ said?.stdout | default(value=0) | int + 1 }}}}\", register: said, name: t{number}}}"
         )
     };
     let site = Site::new(1, &tasks(50, task));
-    let time = quickest(&site, &Link::of(100), 2);
-    println!("50 tasks that need one another over a link of 100 ms: {time:?}");
+    let (turns, time) = cost(&site, "50 tasks that need one another");
+    assert_eq!(turns, 52);
     assert!(time > Duration::from_secs(5), "{time:?}");
-    assert!(time < Duration::from_secs(6), "{time:?}");
 }
 
 #[rstest]

@@ -25,6 +25,8 @@ pub(super) struct Link {
     pub(super) cut: Arc<AtomicBool>,
     /// Bytes on their way to agents so far.
     pub(super) sent: Arc<AtomicU64>,
+    /// How often an agent was spoken to after it had said something: the round trips.
+    pub(super) turns: Arc<AtomicU64>,
 }
 
 impl Link {
@@ -53,8 +55,15 @@ impl Connection for Link {
         let (from_agent, far_end) = io::pipe().expect("a pipe");
         let stdin = child.stdin.replace(ChildStdin::from(OwnedFd::from(to_agent)));
         let stdout = child.stdout.replace(ChildStdout::from(OwnedFd::from(from_agent)));
-        self.carry(near_end, stdin.expect("it is piped"), Some(self.sent.clone()));
-        self.carry(stdout.expect("it is piped"), far_end, None);
+        let answered = Arc::new(AtomicBool::new(true));
+        let (sent, turns, heard) = (self.sent.clone(), self.turns.clone(), answered.clone());
+        self.carry(near_end, stdin.expect("it is piped"), move |bytes| {
+            sent.fetch_add(bytes as u64, Ordering::SeqCst);
+            turns.fetch_add(u64::from(answered.swap(false, Ordering::SeqCst)), Ordering::SeqCst);
+        });
+        self.carry(stdout.expect("it is piped"), far_end, move |_| {
+            heard.store(true, Ordering::SeqCst);
+        });
         let agent = AgentClient::greet(child, HostKind::Machine, LastWords::default())?;
         Ok(if self.fragile.is_some() { agent.patience(Duration::from_secs(4)) } else { agent })
     }
@@ -66,16 +75,14 @@ impl Link {
         &self,
         mut from: impl Read + Send + 'static,
         mut to: impl Write + Send + 'static,
-        count: Option<Arc<AtomicU64>>,
+        see: impl Fn(usize) + Send + 'static,
     ) {
         let (load, unload) = mpsc::channel::<(Instant, Vec<u8>)>();
         let (later, cut) = (self.round_trip / 2, self.cut.clone());
         std::thread::spawn(move || {
             let mut buffer = [0; 64 << 10];
             while let Ok(length @ 1..) = from.read(&mut buffer) {
-                if let Some(count) = &count {
-                    count.fetch_add(length as u64, Ordering::SeqCst);
-                }
+                see(length);
                 if load.send((Instant::now() + later, buffer[..length].to_vec())).is_err() {
                     break;
                 }
