@@ -19,11 +19,12 @@ const SLOW: &str = "- hosts: localhost
 const QUICK: &str = "- {hosts: localhost, gather_facts: false, tasks: [{command: id}]}\n";
 
 fn one_at_a_time() -> Result<()> {
-    let lab = TwoHosts::up()?;
+    let lab = TwoHosts::new()?;
     lab.write("slow.yml", SLOW)?;
     lab.write("quick.yml", QUICK)?;
+    lab.command("up")?.exits(0)?;
     let (folder, program) = (lab.path().display(), program());
-    let run = |script: &str| lab.run("rs1", &format!("cd {folder} && {script}"));
+    let run = |script: &str| lab.run("rs1", &format!("cd {folder} || exit; {script}"));
     let slow = format!(
         "(setsid {program} apply slow.yml >/srv/slow 2>&1 &); \
          for i in $(seq 600); do test -e /srv/begun && exit; sleep 0.1; done; cat /srv/slow; exit 1"

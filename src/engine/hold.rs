@@ -13,6 +13,9 @@ use crate::playbook::Playbook;
 /// How long to wait at first before asking again; twice as long each time, up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// Agents of a run that has just ended, at the far end of a link, may take a moment to notice.
+const LINGERING: Duration = Duration::from_millis(500);
+
 /// A wait that is shorter is not worth a word.
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -35,7 +38,7 @@ pub(super) fn take(
     host: &HostState<'_>,
     claim: &Claim,
 ) -> Result<(), CallError> {
-    let (begun, patience) = (Instant::now(), shared.options.lock_timeout);
+    let (begun, patience) = (Instant::now(), shared.options.lock_timeout.max(LINGERING));
     let (mut told, mut pause) = (false, PAUSES.0);
     loop {
         let Err(holder) = agent.hold(claim)? else { return Ok(()) };
