@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lvsmith::agent::protocol::{self, Frame, Reply, Request};
-use lvsmith::connection::{AgentClient, Connection, LastWords, Local};
+use lvsmith::agent::BEAT;
+use lvsmith::agent::protocol::{self, Frame, Link, Reply, Request};
+use lvsmith::connection::{AgentClient, Call, CallError, Connection, LastWords, Local};
 use lvsmith::modules::{HostKind, Mode};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ fn agent() -> AgentClient {
 
 fn shell(agent: &mut AgentClient, script: &str) -> serde_json::Map<String, serde_json::Value> {
     let arguments = json!({"argv": ["sh", "-c", script]});
-    agent.run("command", arguments, Mode::default()).expect("the script succeeds").result
+    agent.run(Call::new("command", arguments, Mode::default())).expect("the script succeeds").result
 }
 
 #[test]
@@ -97,6 +98,59 @@ fn ends_at_the_end_of_its_input_and_survives_an_interrupt() {
     assert!(matches!(reply.body, Reply::Value(_)));
     drop(input);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn one_that_is_stopped_is_noticed() {
+    let large = "x".repeat(4 << 20);
+    for script in ["true", &large] {
+        let mut agent = agent().patience(Duration::from_secs(1));
+        let pid = shell(&mut agent, "echo $PPID")["stdout"].as_str().unwrap().to_owned();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+        let begun = Instant::now();
+        let call = Call::new("command", json!({"argv": ["sh", "-c", script]}), Mode::default());
+        let error = agent.run(call).unwrap_err();
+        assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+        assert!(error.to_string().contains("silent for 1 s"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        drop(agent);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn one_that_works_for_long_says_that_it_lives() {
+    let mut agent = agent().patience(BEAT + Duration::from_secs(1));
+    assert_eq!(shell(&mut agent, "sleep 7; echo done")["stdout"], "done");
+    // What it said while nobody listened is no answer to anything.
+    assert_eq!(shell(&mut agent, "echo more")["stdout"], "more");
+}
+
+#[test]
+fn what_is_sent_ahead_is_answered_in_order_and_can_be_stopped() {
+    let mut agent = agent();
+    let folder = tempfile::tempdir().unwrap();
+    let send = |agent: &mut AgentClient, chain, task, script: &str| {
+        let arguments = json!({"argv": ["sh", "-c", script], "chdir": folder.path()});
+        let link = Link { chain, task, may_fail: false };
+        agent.send_ahead(Call::new("command", arguments, Mode::default()), link).unwrap();
+    };
+    // More than are sent before an answer is taken.
+    for task in 0..300 {
+        send(&mut agent, 1, task, &format!("echo {task}"));
+    }
+    for task in 0..300 {
+        let outcome = agent.answer(&|| None).unwrap().unwrap();
+        assert_eq!(outcome.result["stdout"], task.to_string());
+    }
+    send(&mut agent, 2, 1, "sleep 1; touch one");
+    send(&mut agent, 2, 2, "touch two");
+    send(&mut agent, 3, 1, "touch three");
+    assert!(agent.answer(&|| Some(2)).unwrap().is_some());
+    assert!(agent.answer(&|| None).unwrap().is_none());
+    assert!(agent.answer(&|| None).unwrap().is_some());
+    let there = |name: &str| folder.path().join(name).exists();
+    assert_eq!(["one", "two", "three"].map(there), [true, false, true]);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use insta::{assert_snapshot, with_settings};
 use tempfile::TempDir;
@@ -204,6 +205,35 @@ fn what_failed_is_run_again_until_it_goes_well() {
     let (code, hosts, text) = run(&["--retry-failed"]);
     assert_eq!((code, hosts.as_str()), (Some(0), "b"), "{text}");
     assert_eq!(run(&["--retry-failed"]).0, Some(4));
+}
+
+/// Tasks are sent before earlier ones have ended; those that have not begun are not done.
+#[test]
+fn ctrl_c_finishes_what_has_begun_and_nothing_else() {
+    let tasks: String = (1..9)
+        .map(|n| format!("    - {{shell: \"touch {n}; sleep 1; touch {n}.done\", args: {{chdir: \"{{{{ playbook_dir }}}}\"}}}}\n"))
+        .collect();
+    let folder = site(&format!("- hosts: localhost\n  gather_facts: false\n  tasks:\n{tasks}"));
+    let there = |name: &str| folder.path().join(name).exists();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_lvsmith"))
+        .args(["apply", "site.yml"])
+        .current_dir(folder.path())
+        .env("XDG_STATE_HOME", folder.path().join("state"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !there("2") {
+        assert!(Instant::now() < deadline, "the second task never begins");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &run.id().to_string()]).status();
+    assert!(interrupted.expect("kill runs").success());
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert!(there("2.done") && !there("8"));
+    // What is sent ahead is told to stop within moments, which may be a task later.
+    assert!(!there("4"), "it went on");
 }
 
 /// Every mistake is shown at its place, with exit code 4 and nothing done.

@@ -15,6 +15,12 @@ use lvsmith::playbook::Playbook;
 use lvsmith::report::{Event, Reporter};
 use tempfile::TempDir;
 
+#[path = "engine/ahead.rs"]
+mod ahead;
+#[path = "engine/link.rs"]
+mod link;
+#[path = "engine/same.rs"]
+mod same;
 #[path = "engine/strategy.rs"]
 mod strategy;
 
@@ -46,6 +52,7 @@ impl Site {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Runs it on this machine, which other tests may be changing.
     fn run(&self, options: &Options) -> (Summary, Log) {
         self.run_over(&Here, options).expect("the playbook is right")
     }
@@ -94,7 +101,8 @@ impl Reporter for Log {
                 self.results.push(format!("{host} {}: {results:#?}", self.task));
             }
             Event::Ended { reason } => self.lines.push((*reason).to_owned()),
-            Event::NoHosts | Event::Recap { .. } => {}
+            // Other tests hold the same machine.
+            Event::Waiting { .. } | Event::NoHosts | Event::Recap { .. } => {}
         }
     }
 }

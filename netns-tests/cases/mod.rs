@@ -15,6 +15,7 @@ mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
 mod lab_ssh;
+mod lock;
 mod lvs_dr;
 mod modprobe;
 mod modules;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvsadm::CASES,
         lab::CASES,
         lab_ssh::CASES,
+        lock::CASES,
         lvs_dr::CASES,
         modprobe::CASES,
         modules::CASES,

@@ -1,21 +1,20 @@
 //! What controller and agent say to each other: length-prefixed JSON frames.
 //!
-//! A frame is a big-endian `u32` length and that many bytes of JSON. A request carries a
-//! number, and its reply the same one.
+//! A request carries a number, and its reply the same one. Requests may be sent before earlier
+//! ones are answered; they are done one after the other, in the order in which they came.
 
-use std::io::{self, Read, Write};
-
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::modules::{Error, HostKind, Mode, Outcome};
+use super::lock::{Claim, Holder};
+use crate::modules::{Bytes, ContentDigest, Error, HostKind, Mode, Outcome};
+
+mod frame;
+
+pub use frame::{FRAME_LIMIT, Frame, encode, read, whole, write};
 
 /// Bumped when a frame means something else than before.
-pub const VERSION: u32 = 2;
-
-/// The largest frame either side accepts, in bytes.
-pub const FRAME_LIMIT: u32 = 64 << 20;
+pub const VERSION: u32 = 3;
 
 /// What the controller asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +29,8 @@ pub enum Request {
         /// What the connection knows of the machine.
         kind: HostKind,
     },
+    /// Keep other runs from changing the machine, for as long as the agent lives.
+    Hold(Claim),
     /// Run one module.
     Run {
         /// Its name in the table.
@@ -38,11 +39,30 @@ pub enum Request {
         arguments: Value,
         /// Check mode and diff.
         mode: Mode,
+        /// What it depends on, when it is sent before that is answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<Link>,
     },
+    /// The bytes that the agent needs for the request of the same number.
+    Content(Bytes),
+    /// Begin no more tasks of this chain. Not answered.
+    Stop(u64),
     /// Tell what this machine is.
     Facts,
     /// Look at the cluster from here; see [`crate::lab`].
     Probe(Value),
+}
+
+/// The place of a request among those that are sent ahead. When one fails, those of later tasks
+/// in the same chain are not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The chain's number.
+    pub chain: u64,
+    /// The task's number; items of a loop share it, and all of them are done.
+    pub task: u64,
+    /// Whether the chain goes on when it fails.
+    pub may_fail: bool,
 }
 
 /// What the agent answers.
@@ -54,51 +74,20 @@ pub enum Reply {
         /// Whom it works as, by name where it has one.
         user: String,
     },
+    /// The machine is held.
+    Held,
+    /// Another run holds it.
+    Busy(Holder),
     /// The module ran.
     Outcome(Outcome),
     /// Facts or a probe's evidence.
     Value(Value),
     /// It did not work.
     Failed(Error),
-}
-
-/// A request or reply with its number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Frame<T> {
-    /// The same in the request and its reply.
-    pub id: u64,
-    /// What is said.
-    pub body: T,
-}
-
-/// Writes one frame and flushes.
-pub fn write<T: Serialize>(out: &mut impl Write, frame: &Frame<T>) -> io::Result<()> {
-    let bytes = serde_json::to_vec(frame)?;
-    let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= FRAME_LIMIT);
-    let length = length.ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("frame of {} bytes is too large", bytes.len()),
-        )
-    })?;
-    out.write_all(&length.to_be_bytes())?;
-    out.write_all(&bytes)?;
-    out.flush()
-}
-
-/// Reads one frame; `None` when the other side has closed between two frames.
-pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<Frame<T>>> {
-    let mut length = [0; 4];
-    match input.read_exact(&mut length) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    let length = u32::from_be_bytes(length);
-    if length > FRAME_LIMIT {
-        let message = format!("frame of {length} bytes is too large, or this is not an agent");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-    }
-    let mut bytes = vec![0; length as usize];
-    input.read_exact(&mut bytes)?;
-    Ok(Some(serde_json::from_slice(&bytes)?))
+    /// It was not begun: an earlier task of its chain failed, or the chain was stopped.
+    NotDone,
+    /// The bytes of this file are needed; the answer comes after them.
+    Need(ContentDigest),
+    /// It is still being done.
+    Alive,
 }

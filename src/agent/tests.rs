@@ -1,12 +1,30 @@
 //! The loop, over buffers in memory.
 
+use std::io::Cursor;
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
+use super::protocol::{Frame, Link, Reply, Request};
 use super::*;
-use crate::modules::{HostKind, Mode};
+use crate::modules::{Bytes, ContentDigest, HostKind, Mode};
 
 fn hello() -> Request {
     Request::Hello { version: protocol::VERSION, build: BUILD.into(), kind: HostKind::Machine }
+}
+
+/// What was said.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Sends requests and hands back the replies, whose numbers must be the same.
@@ -16,8 +34,9 @@ fn talk(requests: Vec<Request>) -> Vec<Reply> {
     for (id, body) in (1..).zip(requests) {
         protocol::write(&mut input, &Frame { id, body }).unwrap();
     }
-    let mut output = Vec::new();
-    serve(input.as_slice(), &mut output).unwrap();
+    let output = Output::default();
+    serve(Cursor::new(input), output.clone()).unwrap();
+    let output = output.0.lock().unwrap();
     let mut rest = output.as_slice();
     let replies = (1..=count).map(|id| {
         let frame: Frame<Reply> = protocol::read(&mut rest).unwrap().unwrap();
@@ -28,7 +47,14 @@ fn talk(requests: Vec<Request>) -> Vec<Reply> {
 }
 
 fn run(module: &str, arguments: Value) -> Request {
-    Request::Run { module: module.into(), arguments, mode: Mode::default() }
+    Request::Run { module: module.into(), arguments, mode: Mode::default(), link: None }
+}
+
+/// The same, sent ahead.
+fn ahead(chain: u64, task: u64, may_fail: bool, words: &[&str]) -> Request {
+    let link = Some(Link { chain, task, may_fail });
+    let arguments = json!({"argv": words});
+    Request::Run { module: "command".into(), arguments, mode: Mode::default(), link }
 }
 
 #[test]
@@ -70,17 +96,74 @@ fn refuses_another_build_and_another_protocol() {
 }
 
 #[test]
-fn makes_a_failed_reply_of_a_panic_and_keeps_the_kind_of_host() {
-    let mut host = Host::new(HostKind::Lab);
-    let reply = guard(&mut host, |_| panic!("index {} of 3", 7));
-    assert!(matches!(reply, Reply::Failed(error) if error.message.ends_with("index 7 of 3")));
-    assert_eq!(host.kind, HostKind::Lab);
+fn a_failure_ends_its_chain_but_not_its_loop_nor_other_chains() {
+    let replies = talk(vec![
+        hello(),
+        ahead(1, 1, true, &["false"]),
+        ahead(1, 2, false, &["true"]),
+        ahead(1, 3, false, &["false"]),
+        ahead(1, 3, false, &["true"]),
+        ahead(1, 4, false, &["true"]),
+        run("command", json!({"argv": ["true"]})),
+        ahead(1, 4, false, &["true"]),
+        ahead(2, 4, false, &["true"]),
+    ]);
+    let words = replies[1..].iter().map(|reply| match reply {
+        Reply::Outcome(_) => "done",
+        Reply::Failed(_) => "failed",
+        Reply::NotDone => "not done",
+        other => panic!("{other:?}"),
+    });
+    let expected = ["failed", "done", "failed", "done", "not done", "done", "not done", "done"];
+    assert_eq!(words.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn asks_for_a_file_that_differs_and_for_none_that_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let text = "line\n".repeat(3000);
+    let digest = ContentDigest::of(text.as_bytes());
+    let copy = json!({"dest": path, "content": {"digest": digest}, "force": true});
+    let mut input = Vec::new();
+    let frames = [
+        (1, hello()),
+        (2, run("copy", copy.clone())),
+        (3, run("copy", copy.clone())),
+        (2, Request::Content(Bytes(text.clone().into_bytes()))),
+        (
+            4,
+            run(
+                "copy",
+                json!({"dest": folder.path().join("other"), "content": copy["content"], "force": true}),
+            ),
+        ),
+        (4, Request::Content(Bytes(b"something else".to_vec()))),
+    ];
+    for (id, body) in frames {
+        protocol::write(&mut input, &Frame { id, body }).unwrap();
+    }
+    let output = Output::default();
+    serve(Cursor::new(input), output.clone()).unwrap();
+    let output = output.0.lock().unwrap();
+    let mut rest = output.as_slice();
+    let mut words = Vec::new();
+    while let Some(Frame { id, body }) = protocol::read::<Reply>(&mut rest).unwrap() {
+        words.push(match body {
+            Reply::Need(asked) if asked == digest => format!("{id} needs it"),
+            Reply::Outcome(outcome) => format!("{id} changed {}", outcome.changed),
+            other => format!("{id} {other:?}"),
+        });
+    }
+    assert_eq!(words[1..5], ["2 needs it", "2 changed true", "3 changed false", "4 needs it"]);
+    assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+    assert!(words.len() == 6 && words[5].contains("were announced"), "{words:?}");
 }
 
 #[test]
 fn ends_when_the_controller_closes_even_in_the_middle_of_a_frame() {
-    assert!(serve([0, 0, 0, 9, b'{'].as_slice(), Vec::new()).is_ok());
-    assert!(serve([].as_slice(), Vec::new()).is_ok());
+    assert!(serve(Cursor::new([0, 0, 0, 9, b'{']), Vec::new()).is_ok());
+    assert!(serve(io::empty(), Vec::new()).is_ok());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
@@ -59,6 +60,9 @@ pub(super) struct RunArgs {
     /// How many hosts at a time [default: all, up to 64]
     #[arg(short, long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     forks: usize,
+    /// How long to wait for a host that another `apply` is changing
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    lock_timeout: u64,
     #[command(flatten)]
     secret: SecretArgs,
     /// Show the result of every task
@@ -83,6 +87,8 @@ impl RunArgs {
             extra,
             forks: self.forks,
             color: super::color(),
+            lock_timeout: Duration::from_secs(self.lock_timeout),
+            one_by_one: false,
             become_password: self.secret.read().map_err(Diagnostics::from)?,
         })
     }

@@ -79,6 +79,10 @@ impl Connection for Local {
         })?;
         Ok(AgentClient::greet(child, HostKind::Machine, LastWords::default())?)
     }
+
+    fn is_here(&self) -> bool {
+        true
+    }
 }
 
 /// Starts an agent, or what starts one, that ends when this thread does.

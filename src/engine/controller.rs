@@ -1,9 +1,9 @@
-//! Modules that run in the controller: `debug`, `assert`, `set_fact`.
+//! Modules that run in the controller: `debug`, `assert`, `set_fact`. They change nothing; what
+//! `set_fact` finds is in its result.
 
 use serde_json::Value;
 
-use super::host::HostState;
-use super::task::Failure;
+use super::outcome::Failure;
 use crate::diagnostic::Diagnostic;
 use crate::modules::Error;
 use crate::playbook::{Task, shown};
@@ -16,7 +16,6 @@ pub(super) fn run(
     rendered: &Node,
     arguments: Value,
     renderer: &Renderer<'_>,
-    host: &HostState<'_>,
 ) -> Result<TaskResult, Failure> {
     match task.module.name {
         "debug" => debug(rendered, &arguments, renderer),
@@ -28,8 +27,7 @@ pub(super) fn run(
             let mut result = TaskResult::new(Status::Ok);
             let facts: serde_json::Map<_, _> =
                 facts.into_iter().filter(|(name, _)| name != "cacheable").collect();
-            result.result.insert("ansible_facts".into(), Value::Object(facts.clone()));
-            host.learn().registered.extend(facts);
+            result.result.insert("ansible_facts".into(), Value::Object(facts));
             Ok(result)
         }
         other => Err(Error::new(format!("the controller does not know `{other}`")).into()),

@@ -2,11 +2,12 @@
 //! handlers that it notified.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use super::workers::{Heading, Work};
-use super::{Done, Shared, TaskRun, interrupted, play, task};
+use super::pipeline::{Pipeline, Pushed};
+use super::workers::Heading;
+use super::{Done, Shared, interrupted, play};
 use crate::playbook::{Play, Task};
 
 /// What the hosts of a batch have in common.
@@ -18,12 +19,13 @@ pub(super) struct Way<'a> {
 
 pub(super) struct Course<'a> {
     pub(super) host: usize,
-    shared: &'a Shared<'a>,
     way: Arc<Way<'a>>,
+    pipeline: Pipeline<'a>,
     steps: VecDeque<Step<'a>>,
     notified: HashSet<String>,
 }
 
+#[derive(Clone, Copy)]
 enum Step<'a> {
     Facts,
     Task(&'a Task),
@@ -46,25 +48,37 @@ impl<'a> Course<'a> {
             steps.extend(tasks.map(Step::Task));
             steps.push_back(Step::Handlers);
         }
-        Self { host, shared, way, steps, notified: HashSet::new() }
+        let pipeline = Pipeline::new(shared, host);
+        Self { host, way, pipeline, steps, notified: HashSet::new() }
     }
 
     /// Goes on until a step is done; `None` at the end of the way.
     pub(super) fn advance(&mut self) -> Option<(Heading<'a>, Done)> {
-        loop {
-            if interrupted() || self.way.closed.load(Ordering::SeqCst) {
-                return None;
+        let (heading, done) = loop {
+            if is_over(&self.way) {
+                self.steps.clear();
             }
-            let (heading, work) = match self.steps.pop_front()? {
-                Step::Facts => (Heading::Facts, Work::Facts(self.way.play)),
-                Step::Task(task) => (Heading::Task(task), self.task(task)),
+            let Some(step) = self.steps.pop_front() else { break self.settle()? };
+            let play = self.way.play;
+            let (heading, pushed) = match step {
+                Step::Facts => (Heading::Facts, self.pipeline.facts(play)),
+                Step::Task(task) => {
+                    let heading = Heading::Task(task);
+                    (heading, self.pipeline.push(play, heading, task))
+                }
+                // Who is notified shows only when everything before is settled.
+                _ if self.pipeline.may_notify() => {
+                    self.steps.push_front(step);
+                    break self.settle()?;
+                }
                 Step::Handler(task) if self.is_notified(task) => {
-                    (Heading::Handler(task), self.task(task))
+                    let heading = Heading::Handler(task);
+                    (heading, self.pipeline.push(play, heading, task))
                 }
                 Step::Handler(_) => continue,
                 Step::Handlers => {
                     self.steps.push_front(Step::Answered);
-                    let handlers = self.way.play.handlers.iter().rev();
+                    let handlers = play.handlers.iter().rev();
                     handlers.for_each(|handler| self.steps.push_front(Step::Handler(handler)));
                     continue;
                 }
@@ -73,25 +87,34 @@ impl<'a> Course<'a> {
                     continue;
                 }
             };
-            let done = task::run(self.shared, self.host, &work);
-            self.notified.extend(done.notified.iter().cloned());
-            if play::overall(&done.results).ends_host() {
-                self.steps.clear();
+            match pushed {
+                Pushed::Sent => {}
+                Pushed::Done(done) => break (heading, done),
+                Pushed::Blocked => {
+                    self.steps.push_front(step);
+                    break self.settle()?;
+                }
             }
-            return Some((heading, done));
+        };
+        self.notified.extend(done.notified.iter().cloned());
+        if play::overall(&done.results).ends_host() {
+            self.steps.clear();
+            self.pipeline.give_up();
         }
+        Some((heading, done))
     }
 
-    fn task(&self, task: &'a Task) -> Work<'a> {
-        Work::Task(Arc::new(TaskRun {
-            play: self.way.play,
-            task,
-            roster: self.shared.roster(),
-            hostvars: OnceLock::new(),
-        }))
+    fn settle(&mut self) -> Option<(Heading<'a>, Done)> {
+        let way = &self.way;
+        self.pipeline.settle(&|| is_over(way))
     }
 
     fn is_notified(&self, handler: &Task) -> bool {
         self.notified.iter().any(|name| handler.answers_to(name))
     }
+}
+
+/// Whether nothing more is to begin.
+fn is_over(way: &Way<'_>) -> bool {
+    interrupted() || way.closed.load(Ordering::SeqCst)
 }

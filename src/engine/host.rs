@@ -1,10 +1,14 @@
 //! What the engine knows of one host while it runs.
 
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use serde_json::Value;
 
-use super::{Shared, identity, scope};
+use super::{Shared, hold, identity, scope};
 use crate::connection::{AgentClient, CallError};
 use crate::inventory::{Inventory, Vars};
 use crate::playbook::{Inherited, Task};
@@ -19,6 +23,16 @@ pub(super) struct HostState<'a> {
     /// What the inventory says, rendered: how the host is reached.
     reached: OnceLock<Vars>,
     agents: Mutex<Vec<Agent>>,
+    /// Whether its files are the controller's.
+    here: AtomicBool,
+    pending: Mutex<Pending>,
+}
+
+/// Names whose values are on their way.
+#[derive(Debug, Default)]
+struct Pending {
+    names: HashSet<String>,
+    asked: bool,
 }
 
 /// An agent on the host; there may be one for each user that tasks act as.
@@ -47,7 +61,37 @@ impl<'a> HostState<'a> {
             learned: RwLock::default(),
             reached: OnceLock::new(),
             agents: Mutex::default(),
+            here: AtomicBool::default(),
+            pending: Mutex::default(),
         }
+    }
+
+    /// Whether a file of the controller may be one that its tasks change.
+    pub(super) fn is_here(&self) -> bool {
+        self.here.load(Ordering::SeqCst)
+    }
+
+    /// Does something, and says whether it asked for one of the names, whose values are old.
+    pub(super) fn watching<T>(
+        &self,
+        names: HashSet<String>,
+        work: impl FnOnce() -> T,
+    ) -> (T, bool) {
+        *self.pending() = Pending { names, asked: false };
+        let done = work();
+        (done, std::mem::take(&mut *self.pending()).asked)
+    }
+
+    /// Notes that a name was asked for that tasks may have given a value.
+    pub(super) fn ask(&self, name: &str) {
+        let mut pending = self.pending();
+        // In `hostvars` is everything.
+        pending.asked |=
+            pending.names.contains(name) || (name == "hostvars" && !pending.names.is_empty());
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn learned(&self) -> RwLockReadGuard<'_, Learned> {
@@ -74,7 +118,11 @@ impl<'a> HostState<'a> {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if !agents.iter().any(fits) {
             let connection = shared.connector.connect(self.name, vars)?;
-            let client = connection.start(identity.as_ref())?;
+            self.here.store(connection.is_here(), Ordering::SeqCst);
+            let mut client = connection.start(identity.as_ref())?;
+            if let Some(claim) = &shared.claim {
+                hold::take(&mut client, shared, self, claim)?;
+            }
             agents.push(Agent { wanted: user.map(str::to_owned), client });
         }
         let agent = agents.iter_mut().find(|agent| fits(agent));

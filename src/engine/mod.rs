@@ -3,11 +3,13 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::agent::Claim;
 use crate::connection::{Connection, Secret, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
@@ -17,8 +19,11 @@ use crate::template::Renderer;
 
 mod controller;
 mod course;
+mod hold;
 mod host;
 mod identity;
+mod outcome;
+mod pipeline;
 mod play;
 mod preflight;
 mod prepare;
@@ -53,6 +58,10 @@ pub struct Options {
     pub color: bool,
     /// What `sudo` is told when it asks.
     pub become_password: Option<Secret>,
+    /// How long to wait for a host that another run is changing.
+    pub lock_timeout: Duration,
+    /// Send nothing ahead: wait for each answer, as when there is no other way.
+    pub one_by_one: bool,
 }
 
 /// Knows how each host is reached.
@@ -159,6 +168,8 @@ pub fn run(
         hosts: names.iter().map(|name| HostState::new(name, inventory)).collect(),
         groups: inventory.group_map(),
         roster: RwLock::default(),
+        claim: (!options.check).then(|| hold::claim(playbook)),
+        waits: Mutex::default(),
     };
     let workers = match options.forks {
         0 => names.len().min(64),
@@ -196,9 +207,17 @@ struct Shared<'a> {
     groups: Value,
     /// Who is still in the play and its batch.
     roster: RwLock<Arc<Roster>>,
+    /// By what hosts are held; nothing where nothing is changed.
+    claim: Option<Claim>,
+    /// Hosts that are being waited for, and why, until it is told.
+    waits: Mutex<Vec<(String, String)>>,
 }
 
 impl Shared<'_> {
+    fn waits(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn roster(&self) -> Arc<Roster> {
         Arc::clone(&self.roster.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -88,7 +88,8 @@ impl<'a> Run<'a, '_> {
         };
         let roster = Roster { play: names(&self.left(hosts)), batch: names(&batch.hosts) };
         *self.shared.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
-        if batch.play.strategy == Strategy::Linear {
+        let alone = batch.hosts.len() == 1 && !self.shared.options.one_by_one;
+        if batch.play.strategy == Strategy::Linear && !alone {
             self.in_step(batch);
         } else {
             self.each_alone(batch);
@@ -128,6 +129,7 @@ impl<'a> Run<'a, '_> {
                     way.closed.fetch_or(self.over.is_some(), Ordering::SeqCst);
                 }
                 Some(Told::Arrived) => under_way -= 1,
+                Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(Told::Step(..)) => {}
                 None => break,
             }
@@ -191,6 +193,7 @@ impl<'a> Run<'a, '_> {
         while shown < hosts.len() {
             match self.workers.next() {
                 Some(Told::Step(host, done)) => drop(waiting.insert(host, Some(done))),
+                Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(_) => {}
                 None => break,
             }
@@ -242,6 +245,10 @@ impl<'a> Run<'a, '_> {
                  the run ends"
             )
         })
+    }
+
+    fn waits(&mut self, host: &str, why: &str) {
+        self.reporter.event(&Event::Waiting { host, why });
     }
 
     fn heading(&mut self, heading: Heading<'_>) {

@@ -4,7 +4,7 @@
 //! depends on facts or on results of earlier tasks is left for later, and never guessed.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use super::host::HostState;
 use super::scope::Scope;
@@ -33,6 +33,8 @@ pub(super) fn check(
         hosts: inventory.hosts.keys().map(|name| HostState::new(name, inventory)).collect(),
         groups: inventory.group_map(),
         roster: RwLock::default(),
+        claim: None,
+        waits: Mutex::default(),
     };
     let late = late(playbook);
     let mut mistakes = Diagnostics::default();

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::task::Failure;
+use super::outcome::Failure;
+use crate::connection::Call;
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::modules::Error;
 use crate::modules::copy::{self, Copy};
@@ -16,30 +17,38 @@ use crate::playbook::{BUILT_IN_TEMPLATES, Task};
 use crate::template::Renderer;
 use crate::yaml;
 
-/// The arguments as the agent wants them.
-pub(super) fn arguments(
+/// The call as the agent wants it: with the files of the controller, or what they are.
+pub(super) fn call(
     task: &Task,
-    arguments: Value,
+    call: Call,
     renderer: &Renderer<'_>,
     folder: &Path,
-) -> Result<Value, Failure> {
-    let placed = match task.module.name {
+) -> Result<Call, Failure> {
+    let mut placed = match task.module.name {
         "template" => {
-            let template: Template = typed(arguments)?;
+            let template: Template = typed(call.arguments)?;
             let source = template_source(task, folder, &template.src)?;
             template.placed(renderer.file(&source)?)
         }
         "copy" => {
-            let copy: Copy = typed(arguments)?;
+            let copy: Copy = typed(call.arguments)?;
             let bytes = match copy.source()? {
                 copy::Source::Controller(src) => Some(bytes(task, folder, src)?),
                 copy::Source::Complete => None,
             };
             copy.placed(bytes)?
         }
-        _ => return Ok(arguments),
+        _ => return Ok(call),
     };
-    serde_json::to_value(placed).map_err(|error| Error::new(error.to_string()).into())
+    let parted = placed.content.parted();
+    let content = parted.map(|(digest, bytes)| {
+        placed.content = digest;
+        bytes
+    });
+    match serde_json::to_value(placed) {
+        Ok(arguments) => Ok(Call { arguments, content, ..call }),
+        Err(error) => Err(Error::new(error.to_string()).into()),
+    }
 }
 
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Error> {

@@ -39,7 +39,10 @@ impl Scope<'_> {
             }
             "group_names" => self.host.groups.clone(),
             "groups" => self.shared.groups.clone(),
-            "hostvars" => self.run.hostvars.get_or_init(|| hostvars(self.shared)).clone(),
+            "hostvars" => {
+                self.host.ask(name);
+                self.run.hostvars.get_or_init(|| hostvars(self.shared)).clone()
+            }
             "ansible_play_hosts" => json!(self.run.roster.play),
             "ansible_play_batch" => json!(self.run.roster.batch),
             "ansible_play_name" => self.run.play.name.as_str().into(),
@@ -73,6 +76,7 @@ impl Variables for Scope<'_> {
         if let Some(value) = role.and_then(|role| from(&role.parameters)) {
             return Some(Variable::Template(value));
         }
+        self.host.ask(name);
         let learned = self.host.learned();
         if let Some(value) = from(&learned.registered) {
             return Some(Variable::Literal(value));

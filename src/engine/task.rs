@@ -3,51 +3,20 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::host::HostState;
+use super::outcome::{Failure, failed, registered, settled};
 use super::scope::Scope;
 use super::workers::Work;
 use super::{Done, Shared, TaskRun, controller, interrupted, prepare};
-use crate::connection::{AgentClient, CallError, Unreachable};
+use crate::connection::{AgentClient, Call, Unreachable};
 use crate::diagnostic::Diagnostic;
-use crate::modules::{Error, Mode, Outcome, Place};
+use crate::modules::{Mode, Place};
 use crate::playbook::{Play, Task};
 use crate::report::{Status, TaskResult};
 use crate::template::Renderer;
 use crate::yaml::{Kind, Node};
-
-/// Why a task did not end well.
-pub(super) enum Failure {
-    /// What the playbook says is wrong.
-    Mistake(Diagnostic),
-    /// The module or the host.
-    Call(CallError),
-}
-
-impl From<Diagnostic> for Failure {
-    fn from(diagnostic: Diagnostic) -> Self {
-        Self::Mistake(diagnostic)
-    }
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        Self::Call(error)
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Call(error.into())
-    }
-}
-
-impl From<Unreachable> for Failure {
-    fn from(error: Unreachable) -> Self {
-        Self::Call(error.into())
-    }
-}
 
 pub(super) fn run(shared: &Shared<'_>, host: usize, work: &Work<'_>) -> Done {
     let host = &shared.hosts[host];
@@ -55,10 +24,14 @@ pub(super) fn run(shared: &Shared<'_>, host: usize, work: &Work<'_>) -> Done {
         Work::Facts(play) => facts(shared, host, play),
         Work::Task(run) => {
             let worker = Worker { shared, host, run };
-            let results = worker.results();
-            let changed = results.iter().any(|result| result.status == Status::Changed);
-            let notified = if changed { worker.notified() } else { Vec::new() };
-            Done { results, notified }
+            match worker.items() {
+                Items::None => worker.conclude(vec![worker.one(None)], None),
+                Items::Known(result) => Done { results: vec![*result], notified: Vec::new() },
+                Items::Each(items) => {
+                    let each = items.iter().map(|item| worker.item(item)).collect();
+                    worker.conclude(each, Some(&items))
+                }
+            }
         }
     }
 }
@@ -79,84 +52,84 @@ fn facts(shared: &Shared<'_>, host: &HostState<'_>, play: &Play) -> Done {
     Done { results: vec![result], notified: Vec::new() }
 }
 
-struct Worker<'a> {
-    shared: &'a Shared<'a>,
-    host: &'a HostState<'a>,
-    run: &'a TaskRun<'a>,
+/// A task on a host.
+#[derive(Clone, Copy)]
+pub(super) struct Worker<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) host: &'a HostState<'a>,
+    pub(super) run: &'a TaskRun<'a>,
 }
 
-impl<'a> Worker<'a> {
-    fn task(&self) -> &'a Task {
+/// What a task loops over.
+pub(super) enum Items {
+    /// It has no loop.
+    None,
+    /// These.
+    Each(Vec<Value>),
+    /// There is no telling, and this is what it came to.
+    Known(Box<TaskResult>),
+}
+
+/// A task whose arguments are known, or that needs none.
+pub(super) enum Ready {
+    Known(TaskResult),
+    Call(Call),
+}
+
+impl Worker<'_> {
+    fn task(&self) -> &Task {
         self.run.task
     }
 
-    fn scope(&self, item: Option<&'a Value>) -> Scope<'a> {
+    fn scope<'s>(&'s self, item: Option<&'s Value>) -> Scope<'s> {
         let item = item.map(|item| (self.run.task.loop_var.as_str(), item));
         Scope { shared: self.shared, run: self.run, host: self.host, item }
     }
 
-    fn results(&self) -> Vec<TaskResult> {
+    pub(super) fn items(&self) -> Items {
         let color = self.shared.options.color;
-        let Some(items) = &self.task().items else {
-            let scope = self.scope(None);
-            let mut result = self.one(&scope);
-            self.register(&result, None);
-            self.hide(&mut result);
-            return vec![result];
-        };
+        let Some(items) = &self.task().items else { return Items::None };
         let scope = self.scope(None);
-        let rendered = match Renderer::new(&scope).node(items) {
-            Ok(Node { kind: Kind::Sequence(items), .. }) => items,
+        let known = match Renderer::new(&scope).node(items) {
+            Ok(Node { kind: Kind::Sequence(items), .. }) => {
+                return Items::Each(items.iter().map(Node::to_json).collect());
+            }
             // With nothing to loop over, conditions on the loop itself still count.
-            Ok(_) if !self.holds(&scope).unwrap_or(true) => {
-                return vec![TaskResult::new(Status::Skipped)];
-            }
-            Ok(other) => return vec![failed(&other.expected("a list to loop over").into(), color)],
-            Err(error) => {
-                return match self.holds(&scope) {
-                    Ok(false) => vec![TaskResult::new(Status::Skipped)],
-                    _ => vec![failed(&error.into(), color)],
-                };
-            }
+            Ok(_) if !self.holds(&scope).unwrap_or(true) => TaskResult::new(Status::Skipped),
+            Ok(other) => failed(&other.expected("a list to loop over").into(), color),
+            Err(error) => match self.holds(&scope) {
+                Ok(false) => TaskResult::new(Status::Skipped),
+                _ => failed(&error.into(), color),
+            },
         };
-        let values: Vec<Value> = rendered.iter().map(Node::to_json).collect();
-        let mut results = Vec::new();
-        for item in &values {
-            // The item outlives its scope, but not the worker's lifetime: run it in its own.
-            let worker = Worker { shared: self.shared, host: self.host, run: self.run };
-            results.push(worker.item(item));
-        }
-        self.register_loop(&results, &values);
-        if results.is_empty() {
-            results.push(TaskResult::new(Status::Skipped));
-        }
-        results.iter_mut().for_each(|result| self.hide(result));
-        results
+        Items::Known(Box::new(known))
     }
 
     fn item(&self, item: &Value) -> TaskResult {
-        let named = Some((self.run.task.loop_var.as_str(), item));
-        let scope = Scope { shared: self.shared, run: self.run, host: self.host, item: named };
-        let mut result = self.one(&scope);
+        self.labelled(self.one(Some(item)), item)
+    }
+
+    fn labelled(&self, mut result: TaskResult, item: &Value) -> TaskResult {
         let label = self.task().loop_label.as_ref();
-        let label = label.and_then(|label| Renderer::new(&scope).string(label).ok());
+        let label =
+            label.and_then(|label| Renderer::new(&self.scope(Some(item))).string(label).ok());
         result.item = Some(label.unwrap_or_else(|| crate::playbook::shown(item)));
         result
     }
 
     /// The task once, for one item or without a loop.
-    fn one(&self, scope: &Scope<'_>) -> TaskResult {
+    fn one(&self, item: Option<&Value>) -> TaskResult {
+        let scope = self.scope(item);
         let tries = if self.task().until.is_some() { self.task().retries.max(1) } else { 1 };
         let mut result = TaskResult::new(Status::Skipped);
         for attempt in 1..=tries {
-            result = match self.attempt(scope) {
+            result = match self.attempt(item) {
                 Ok(result) => result,
                 Err(failure) => failed(&failure, self.shared.options.color),
             };
-            self.judge(scope, &mut result);
+            self.judge(&scope, &mut result);
             let Some(until) = &self.task().until else { break };
             self.register(&result, None);
-            let scope = Scope { item: scope.item, ..*scope };
             match Renderer::new(&scope).condition(until) {
                 Ok(true) => break,
                 Ok(false) if attempt < tries && !interrupted() => {
@@ -177,34 +150,83 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        if result.status == Status::Failed && self.task().ignore_errors {
-            result.status = Status::Ignored;
-        }
+        self.forgive(&mut result);
         result
     }
 
-    fn attempt(&self, scope: &Scope<'_>) -> Result<TaskResult, Failure> {
-        if !self.holds(scope)? {
-            return Ok(TaskResult::new(Status::Skipped));
+    fn attempt(&self, item: Option<&Value>) -> Result<TaskResult, Failure> {
+        let result = match self.ready(item)? {
+            Ready::Known(result) => result,
+            Ready::Call(call) => {
+                let inherited = &self.task().inherited;
+                settled(self.host.with_agent(self.shared, inherited, |agent| agent.run(call))?)
+            }
+        };
+        self.learn(&result);
+        Ok(result)
+    }
+
+    /// Renders the task as far as it goes without a host. Changes nothing.
+    pub(super) fn ready(&self, item: Option<&Value>) -> Result<Ready, Failure> {
+        let scope = self.scope(item);
+        if !self.holds(&scope)? {
+            return Ok(Ready::Known(TaskResult::new(Status::Skipped)));
         }
         let task = self.task();
-        let renderer = Renderer::new(scope);
+        let renderer = Renderer::new(&scope);
         let rendered = renderer.node(&task.arguments)?;
         let arguments =
             (task.module.decode)(&rendered).map_err(|error| error.at(&task.module_key.span))?;
         let Place::Agent(_) = task.module.place else {
-            return controller::run(task, &rendered, arguments, &renderer, self.host);
+            return controller::run(task, &rendered, arguments, &renderer).map(Ready::Known);
         };
-        let arguments =
-            prepare::arguments(task, arguments, &renderer, self.shared.playbook.folder())?;
         let mode = Mode {
             check: task.check_mode.unwrap_or(self.shared.options.check),
             diff: self.shared.options.diff && !task.no_log,
         };
-        let outcome = self.host.with_agent(self.shared, &task.inherited, |agent| {
-            agent.run(task.module.name, arguments, mode)
-        })?;
-        Ok(settled(outcome))
+        let call = Call::new(task.module.name, arguments, mode);
+        prepare::call(task, call, &renderer, self.shared.playbook.folder()).map(Ready::Call)
+    }
+
+    /// What came of one item, or of a task without a loop, that was not repeated.
+    pub(super) fn verdict(&self, mut result: TaskResult, item: Option<&Value>) -> TaskResult {
+        self.learn(&result);
+        self.judge(&self.scope(item), &mut result);
+        self.forgive(&mut result);
+        match item {
+            Some(item) => self.labelled(result, item),
+            None => result,
+        }
+    }
+
+    /// What came of it all.
+    pub(super) fn conclude(&self, mut results: Vec<TaskResult>, items: Option<&[Value]>) -> Done {
+        match items {
+            None => results.iter().for_each(|result| self.register(result, None)),
+            Some(items) => self.register_loop(&results, items),
+        }
+        if results.is_empty() {
+            results.push(TaskResult::new(Status::Skipped));
+        }
+        results.iter_mut().for_each(|result| self.hide(result));
+        let changed = results.iter().any(|result| result.status == Status::Changed);
+        let notified = if changed { self.notified() } else { Vec::new() };
+        Done { results, notified }
+    }
+
+    fn forgive(&self, result: &mut TaskResult) {
+        if result.status == Status::Failed && self.task().ignore_errors {
+            result.status = Status::Ignored;
+        }
+    }
+
+    /// `set_fact` says what it found, and the host keeps it.
+    fn learn(&self, result: &TaskResult) {
+        if self.task().module.name == "set_fact"
+            && let Some(Value::Object(facts)) = result.result.get("ansible_facts")
+        {
+            self.host.learn().registered.extend(facts.clone());
+        }
     }
 
     fn holds(&self, scope: &Scope<'_>) -> Result<bool, Diagnostic> {
@@ -310,52 +332,5 @@ impl<'a> Worker<'a> {
                 _ => hidden,
             };
         }
-    }
-}
-
-fn registered(result: &TaskResult) -> Map<String, Value> {
-    let mut value = result.result.clone();
-    value.insert("changed".into(), (result.status == Status::Changed).into());
-    value.insert("failed".into(), matches!(result.status, Status::Failed | Status::Ignored).into());
-    value.insert("skipped".into(), (result.status == Status::Skipped).into());
-    if let Some(message) = &result.message {
-        value.insert("msg".into(), json!(message));
-    }
-    value
-}
-
-fn settled(outcome: Outcome) -> TaskResult {
-    let status = match (&outcome.skipped, outcome.changed) {
-        (Some(_), _) => Status::Skipped,
-        (None, true) => Status::Changed,
-        (None, false) => Status::Ok,
-    };
-    TaskResult {
-        message: outcome.skipped,
-        changes: outcome.changes,
-        diff: outcome.diff,
-        result: outcome.result,
-        ..TaskResult::new(status)
-    }
-}
-
-fn failed(failure: &Failure, color: bool) -> TaskResult {
-    match failure {
-        Failure::Mistake(diagnostic) => TaskResult {
-            message: Some(diagnostic.render(color)),
-            bad_input: true,
-            ..TaskResult::new(Status::Failed)
-        },
-        Failure::Call(CallError::Failed(error)) => TaskResult {
-            message: Some(error.message.clone()),
-            hint: error.hint.clone(),
-            result: error.result.clone(),
-            ..TaskResult::new(Status::Failed)
-        },
-        Failure::Call(CallError::Unreachable(error)) => TaskResult {
-            message: Some(error.message.clone()),
-            hint: error.hint.clone(),
-            ..TaskResult::new(Status::Unreachable)
-        },
     }
 }

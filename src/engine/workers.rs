@@ -2,8 +2,10 @@
 //! ends with the thread that started it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::Scope;
+use std::time::Duration;
 
 use super::course::{Course, Way};
 use super::{Done, Shared, TaskRun, task};
@@ -52,9 +54,15 @@ pub(super) enum Told<'a> {
     Passed(usize, Heading<'a>, Done),
     /// A host has come to the end of its way.
     Arrived,
+    /// A host is being waited for, by name, and why.
+    Waits(String, String),
 }
 
+/// How often to look whether hosts are waited for.
+const GLANCE: Duration = Duration::from_millis(500);
+
 pub(super) struct Workers<'a> {
+    shared: &'a Shared<'a>,
     queues: Vec<mpsc::Sender<Job<'a>>>,
     told: mpsc::Receiver<Told<'a>>,
     /// The worker of each host, once it has one.
@@ -77,7 +85,7 @@ impl<'a> Workers<'a> {
             });
             queue
         });
-        Self { queues: queues.collect(), told, homes: vec![None; shared.hosts.len()] }
+        Self { shared, queues: queues.collect(), told, homes: vec![None; shared.hosts.len()] }
     }
 
     /// Has each host do a step.
@@ -100,7 +108,17 @@ impl<'a> Workers<'a> {
 
     /// What is told next; `None` when no worker lives any more.
     pub(super) fn next(&self) -> Option<Told<'a>> {
-        self.told.recv().ok()
+        loop {
+            match self.told.recv_timeout(GLANCE) {
+                Ok(told) => return Some(told),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some((host, why)) = self.shared.waits().pop() {
+                        return Some(Told::Waits(host, why));
+                    }
+                }
+            }
+        }
     }
 
     /// Where each host is at home; one that comes for the first time joins the worker that

@@ -38,7 +38,7 @@ pub mod sysctl;
 pub mod template;
 pub mod wait_for;
 
-pub use filesystem::Placed;
+pub use filesystem::{Bytes, ContentDigest, Placed};
 pub use host::{Host, HostKind};
 
 /// A state that a task declares.
@@ -352,7 +352,7 @@ fn decode<T: DeserializeOwned + Serialize>(
     serde_json::to_value(&typed).map_err(|error| Diagnostic::new(error.to_string()).at(&node.span))
 }
 
-fn arguments<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+pub(crate) fn arguments<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| Error::new(format!("bad arguments: {error}")))
 }
 

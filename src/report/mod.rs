@@ -149,6 +149,13 @@ pub enum Event<'a> {
         /// The results.
         results: &'a [TaskResult],
     },
+    /// A host is not free yet.
+    Waiting {
+        /// Its name.
+        host: &'a str,
+        /// Why.
+        why: &'a str,
+    },
     /// A play ends before its last task, or before its last hosts.
     Ended {
         /// Why.

@@ -147,6 +147,10 @@ impl<W: Write> Reporter for Terminal<W> {
                 }
                 self.host(host, results);
             }
+            Event::Waiting { host, why } => {
+                self.line(&format!("{SKIPPED}waiting: [{host}]{SKIPPED:#}"));
+                self.indented(why, SKIPPED);
+            }
             Event::Ended { reason } => self.line(&format!("\n{FAILED}{reason}{FAILED:#}")),
             Event::Recap { tallies } => self.recap(tallies),
         }

@@ -11,7 +11,7 @@ mod replace;
 pub(crate) use accounts::{Accounts, Identity};
 pub(crate) use attributes::Attributes;
 pub use attributes::{AttributeChange, Owned};
-pub use content::{Bytes, Content};
+pub use content::{Bytes, Content, ContentDigest};
 pub use mode::FileMode;
 pub use placed::Placed;
 pub(crate) use replace::Replacement;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::attributes::AttributeChange;
-use super::{Accounts, Attributes, Bytes, Content, FileMode, Owned, Replacement};
-use crate::modules::{Error, Host, Resource, TextDiff};
+use super::{Accounts, Attributes, Bytes, Content, ContentDigest, FileMode, Owned, Replacement};
+use crate::modules::{self, Error, Host, Resource, TextDiff};
 
 /// A file with its bytes: the agent's side of `copy` and `template`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -130,8 +130,28 @@ impl Placed {
         Ok(path)
     }
 
+    /// What has to be asked for before these arguments, if they are a file's, can be used.
+    pub(crate) fn lacks(arguments: &Value) -> Result<Option<ContentDigest>, Error> {
+        if arguments.pointer("/content/digest").is_none() {
+            return Ok(None);
+        }
+        let placed: Self = modules::arguments(arguments.clone())?;
+        let Content::Digest(digest) = &placed.content else { return Ok(None) };
+        let path = placed.path()?;
+        let is_there = fs::symlink_metadata(&path).is_ok_and(|found| found.len() == digest.size)
+            && fs::read(&path).is_ok_and(|bytes| ContentDigest::of(&bytes) == *digest);
+        Ok((!is_there).then(|| digest.clone()))
+    }
+
     fn wanted(&self) -> Result<Option<Bytes>, Error> {
         match &self.content {
+            Content::Digest(digest) => {
+                let path = self.path()?;
+                let failed = || Error::new(format!("`{}` changes all the time", path.display()));
+                let bytes =
+                    fs::read(&path).ok().filter(|bytes| ContentDigest::of(bytes) == *digest);
+                bytes.map(|bytes| Some(Bytes(bytes))).ok_or_else(failed)
+            }
             Content::Text(text) => Ok(Some(Bytes(text.clone().into_bytes()))),
             Content::Base64(bytes) => Ok(Some(bytes.clone())),
             Content::Remote(path) => match fs::read(path) {
