@@ -218,6 +218,9 @@ fn in_their_words(at: usize) -> (String, String) {
     (format!("    - {yaml}\n"), format!("{import}{python}\n"))
 }
 
+/// Another program, one run of it, and how many times its time we want to take at most.
+type Peer<'a> = (&'a str, &'a dyn Fn() -> Result<Duration>, f64);
+
 fn compared(hosts: usize, tasks: usize) -> Result<Vec<Row>> {
     let python = Python::new()?;
     let site = Site::up(hosts, tasks)?;
@@ -250,7 +253,7 @@ fn compared(hosts: usize, tasks: usize) -> Result<Vec<Row>> {
     let ansible = || site.ansible(&python, "ANSIBLE_STRATEGY=linear");
     let with_mitogen = || site.ansible(&python, &mitogen);
     let pyinfra = || site.pyinfra(&python);
-    let peers: [(&str, &dyn Fn() -> Result<Duration>, f64); 3] = [
+    let peers: [Peer<'_>; 3] = [
         ("ansible-core", &ansible, 0.1),
         ("mitogen", &with_mitogen, 0.25),
         ("pyinfra", &pyinfra, 0.2),
