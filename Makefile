@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LVSMITH := target/release/lvsmith
 
-.PHONY: help build demo test lint bench dist setup
+.PHONY: help build demo test lint bench fuzz dist setup
 
 help:
 	@echo 'make build   builds target/release/lvsmith'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test    builds, installs what is missing, runs every test on a real IPVS kernel'
 	@echo 'make lint    checks formatting, runs clippy, builds the documentation'
 	@echo 'make bench   measures, beside a peer or a floor of the same run'
+	@echo 'make fuzz    runs each fuzz target for FUZZ_SECONDS=60'
 	@echo 'make dist    builds a static binary into target/dist'
 
 build:
@@ -39,6 +40,9 @@ lint:
 
 bench: setup build
 	$(CARGO) bench --locked
+
+fuzz:
+	@scripts/fuzz
 
 dist:
 	scripts/dist

@@ -18,11 +18,12 @@ use lvsmith::netlink::ipvs::{
 use nix::sched::{CloneFlags, unshare};
 
 use crate::measure::{self, Book, Goal, LVSMITH, Row, Samples, timed};
+use crate::plot::{Line, Plot};
 use crate::rules::{self, Service};
 use crate::{memory, replay};
 
 /// What is measured here.
-pub(crate) const NAMES: [&str; 2] = ["ipvs restore and save", "ipvs by size"];
+pub(crate) const NAMES: [&str; 2] = ["ipvs restore and save", "ipvs scale"];
 
 /// The size that has goals: 18,000 rules.
 const SERVICES: u32 = 2000;
@@ -56,7 +57,7 @@ pub(crate) fn part(arguments: &[String]) -> Option<ExitCode> {
     let [verb, rest @ ..] = arguments else { return None };
     let done = match (verb.as_str(), rest) {
         ("--replay", [file]) => replay::replay(Path::new(file)),
-        ("--converge", [services, which]) => converge(services, which == "other"),
+        ("--converge", [services, which]) => converge(services, which),
         _ => return None,
     };
     Some(match done {
@@ -70,11 +71,13 @@ pub(crate) fn part(arguments: &[String]) -> Option<ExitCode> {
 
 /// Holds a table against the kernel's and makes that the same, as a program does that has the
 /// library and needs to read no file.
-fn converge(services: &str, other: bool) -> Result<()> {
-    let mut services = rules::table(services.parse()?);
-    if other {
-        services = rules::with_another_weight(services);
-    }
+fn converge(services: &str, which: &str) -> Result<()> {
+    let services = rules::table(services.parse()?);
+    let services = match which {
+        "other" => rules::with_another_weight(services),
+        "ipv6" => rules::in_ipv6(services),
+        _ => services,
+    };
     let scheduler = Scheduler::new("wrr")?;
     let declared = services.iter().map(|service| {
         let key = ServiceKey::address(Protocol::Tcp, service.address, service.port);
@@ -96,11 +99,12 @@ fn converge(services: &str, other: bool) -> Result<()> {
     Ok(())
 }
 
-/// Moves to a new network namespace, in which 10.0.0.0/8 is to be reached: IPVS refuses a
-/// destination without a unicast route.
+/// Moves to a new network namespace, in which 10.0.0.0/8 and fd00::/8 are to be reached: IPVS
+/// refuses a destination without a unicast route.
 fn fresh() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNET).context("a network namespace of its own")?;
-    let route = "ip link set lo up && ip route add 10.0.0.0/8 dev lo";
+    let route = "ip link set lo up && ip route add 10.0.0.0/8 dev lo && \
+                 ip route add fd00::/8 dev lo";
     timed(Command::new("sh").args(["-c", route]))?;
     thread::sleep(SETTLE);
     Ok(())
@@ -114,8 +118,11 @@ struct Bench {
 
 impl Bench {
     fn new(services: u32) -> Result<Self> {
+        Self::of(rules::table(services))
+    }
+
+    fn of(services: Vec<Service>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let services = rules::table(services);
         fs::write(folder.path().join("rules"), rules::text(&services))?;
         fs::write(folder.path().join("table.yml"), rules::yaml(&services))?;
         Ok(Self { folder, services })
@@ -148,7 +155,8 @@ impl Bench {
         Ok(start.elapsed())
     }
 
-    /// The program that has this table, or the one with another weight, made the kernel's.
+    /// The program that has this table, the one with another weight, or the same in IPv6, made
+    /// the kernel's.
     fn converge(&self, which: &str) -> Result<Command> {
         let services = self.services.len().to_string();
         let mut command = Command::new(std::env::current_exe()?);
@@ -220,6 +228,7 @@ fn at_the_size_with_goals() -> Result<Vec<Row>> {
         converge("same").map(|_| took)
     })?;
     let applied = Samples::seconds(RUNS, || timed(command(APPLY).arg(bench.path("table.yml"))))?;
+    let (checked6, theirs_saved6) = in_ipv6()?;
     Ok(vec![
         Row::new(format!("restore of {count} rules"), restored.clone())
             .beside("`ipvsadm -R`", theirs)
@@ -237,12 +246,32 @@ fn at_the_size_with_goals() -> Result<Vec<Row>> {
         Row::new("converge, one weight differs", changed).beside("nothing differs", checked),
         Row::new("`ipvs apply` of YAML, nothing differs", applied)
             .beside("`ipvsadm -Sn`", theirs_saved),
+        Row::new("converge of IPv6, nothing differs", checked6)
+            .beside("`ipvsadm -Sn`", theirs_saved6)
+            .goal(Goal::Ratio(0.2)),
     ])
 }
 
-/// One run of each at every size, to show where time does not grow with the table.
+/// How long it takes to find that a table of IPv6 needs no change, and `ipvsadm` to list it.
+fn in_ipv6() -> Result<(Samples, Samples)> {
+    let bench = Bench::of(rules::in_ipv6(rules::table(SERVICES)))?;
+    fresh()?;
+    bench.restore(OUR_RESTORE)?;
+    let converge = || timed(&mut bench.converge("ipv6")?);
+    converge()?;
+    let checked = Samples::seconds(RUNS, converge)?;
+    let saved = Samples::seconds(RUNS, || bench.save(THEIR_SAVE, "theirs"))?;
+    Ok((checked, saved))
+}
+
+/// What the curve shows, in the order of [`by_size`]'s figures.
+const CURVES: [&str; 4] = ["restore", "replay of as many", "one weight differs", "nothing differs"];
+
+/// One run of each at every size, to show where time does not grow with the table. With
+/// `--svg=FILE` they are drawn, too.
 fn by_size() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
+    let mut curves = CURVES.map(|name| Line { name, points: Vec::new() });
     let once = |took: Duration| Samples::of("s", vec![took.as_secs_f64()]);
     for services in SIZES {
         let bench = Bench::new(services)?;
@@ -255,6 +284,10 @@ fn by_size() -> Result<Vec<Row>> {
         let same = once(timed(&mut bench.converge("same")?)?);
         let changed = once(timed(&mut bench.converge("other")?)?);
         let count = rules::count(services);
+        let figures = [&restored, &floor, &changed, &same].map(Samples::median);
+        for (curve, seconds) in curves.iter_mut().zip(figures) {
+            curve.points.push((f64::from(count), seconds));
+        }
         rows.push(Row::new(format!("restore of {count} rules"), restored).beside("replay", floor));
         rows.push(
             Row::new("  converge, one weight differs", changed).beside("nothing differs", same),
@@ -265,5 +298,19 @@ fn by_size() -> Result<Vec<Row>> {
             rows.push(Row::new("  the most memory it held", peak).goal(Goal::Below(150.0)));
         }
     }
+    let drawn = std::env::args().find_map(|word| word.strip_prefix("--svg=").map(PathBuf::from));
+    if let Some(file) = drawn {
+        let plot = scale(curves.into());
+        fs::write(&file, plot.svg()).with_context(|| format!("{} is written", file.display()))?;
+    }
     Ok(rows)
+}
+
+fn scale(lines: Vec<Line>) -> Plot {
+    Plot {
+        title: "IPVS tables by size, on an emulated machine",
+        across: "rules (services and destinations)",
+        up: "seconds",
+        lines,
+    }
 }

@@ -2,17 +2,21 @@
 //! `make bench`, or `cargo bench -- WORD...` for those whose name has one of these words.
 //!
 //! Those of IPVS run in a micro-VM where this kernel has none: this same program, once more.
+//! `cargo bench -- scale --svg=docs/ipvs-scale.svg` draws the curve by size.
 
 #![expect(clippy::disallowed_methods, reason = "what is measured are programs")]
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::measure::LVSMITH;
 
+mod hosts;
 mod ipvs;
 mod lab;
 mod measure;
 mod memory;
+mod plot;
 mod replay;
 mod rules;
 
@@ -27,6 +31,7 @@ fn main() -> ExitCode {
     }
     let inside = lvsmith::vm::inside();
     let mut well = inside || lab::run().is_well();
+    well &= inside || hosts::run().is_well();
     well &= match (inside, lvsmith::vm::needed()) {
         (false, true) => ipvs_in_vm(&arguments),
         _ => ipvs::run().map(|book| book.is_well()),
@@ -43,6 +48,13 @@ fn ipvs_in_vm(arguments: &[String]) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let mut command = Command::new(LVSMITH);
-    command.args(["vm", "run", "--"]).arg(std::env::current_exe()?).args(arguments);
+    command.args(["vm", "run"]);
+    // What is drawn is to be there afterwards.
+    let drawn = arguments.iter().filter_map(|word| word.strip_prefix("--svg="));
+    for file in drawn {
+        let folder = std::path::absolute(file)?.parent().map(Path::to_path_buf);
+        command.arg("--share").args(folder);
+    }
+    command.arg("--").arg(std::env::current_exe()?).args(arguments);
     Ok(command.status()?.success())
 }

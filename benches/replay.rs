@@ -4,7 +4,7 @@
 //! It knows nothing of the library: what is measured must not measure itself.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,6 +28,7 @@ const IPVS_CMD_NEW_DEST: u8 = 5;
 const IPVS_CMD_ATTR_SERVICE: u16 = 1;
 const IPVS_CMD_ATTR_DEST: u16 = 2;
 const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 const IPPROTO_TCP: u16 = 6;
 const DROUTE: u32 = 3;
 
@@ -82,7 +83,7 @@ pub(crate) fn replay(file: &Path) -> Result<()> {
 
 fn service_key(service: &Service) -> Vec<u8> {
     [
-        attribute(1, &AF_INET.to_ne_bytes()),
+        attribute(1, &family_of(service.address).to_ne_bytes()),
         attribute(2, &IPPROTO_TCP.to_ne_bytes()),
         attribute(3, &address(service.address)),
         attribute(4, &service.port.to_be_bytes()),
@@ -98,16 +99,25 @@ fn of_destination(destination: &Destination) -> Vec<u8> {
         attribute(4, &destination.weight.to_ne_bytes()),
         attribute(5, &[0; 4]),
         attribute(6, &[0; 4]),
-        attribute(11, &AF_INET.to_ne_bytes()),
+        attribute(11, &family_of(destination.address).to_ne_bytes()),
     ]
     .concat()
 }
 
+fn family_of(address: IpAddr) -> u16 {
+    if address.is_ipv4() { AF_INET } else { AF_INET6 }
+}
+
 /// An address fills sixteen bytes whatever its family.
-fn address(address: Ipv4Addr) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&address.octets());
-    bytes
+fn address(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            bytes
+        }
+        IpAddr::V6(address) => address.octets(),
+    }
 }
 
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {

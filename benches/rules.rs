@@ -2,7 +2,7 @@
 //! `lvsmith ipvs` write them.
 
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Destinations of each service.
 pub(crate) const EACH: u32 = 8;
@@ -10,7 +10,7 @@ pub(crate) const EACH: u32 = 8;
 /// A virtual service.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) port: u16,
     pub(crate) destinations: Vec<Destination>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Service {
 /// One of its real servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) port: u16,
     pub(crate) weight: u32,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Destination {
 /// So many services, no two alike.
 pub(crate) fn table(services: u32) -> Vec<Service> {
     let service = |at: u32| Service {
-        address: Ipv4Addr::from(0x0a01_0001 + at),
+        address: Ipv4Addr::from(0x0a01_0001 + at).into(),
         port: 80,
         destinations: (0..EACH).map(|one| destination(at * EACH + one)).collect(),
     };
@@ -34,7 +34,8 @@ pub(crate) fn table(services: u32) -> Vec<Service> {
 }
 
 fn destination(at: u32) -> Destination {
-    Destination { address: Ipv4Addr::from(0x0a80_0001 + at), port: 80, weight: 1 + at % EACH }
+    let address = Ipv4Addr::from(0x0a80_0001 + at).into();
+    Destination { address, port: 80, weight: 1 + at % EACH }
 }
 
 /// How many rules a table of so many services has.
@@ -46,10 +47,11 @@ pub(crate) fn count(services: u32) -> u32 {
 pub(crate) fn text(services: &[Service]) -> String {
     let mut text = String::new();
     for Service { address, port, destinations } in services {
-        let _ = writeln!(text, "-A -t {address}:{port} -s wrr");
-        for destination in destinations {
-            let Destination { address: rip, port: rport, weight } = destination;
-            let _ = writeln!(text, "-a -t {address}:{port} -r {rip}:{rport} -g -w {weight}");
+        let vip = SocketAddr::new(*address, *port);
+        let _ = writeln!(text, "-A -t {vip} -s wrr");
+        for Destination { address, port, weight } in destinations {
+            let rip = SocketAddr::new(*address, *port);
+            let _ = writeln!(text, "-a -t {vip} -r {rip} -g -w {weight}");
         }
     }
     text
@@ -59,7 +61,8 @@ pub(crate) fn text(services: &[Service]) -> String {
 pub(crate) fn yaml(services: &[Service]) -> String {
     let mut text = "services:\n".to_owned();
     for Service { address, port, destinations } in services {
-        let _ = writeln!(text, "- service: tcp://{address}:{port}\n  scheduler: wrr");
+        let vip = SocketAddr::new(*address, *port);
+        let _ = writeln!(text, "- service: tcp://{vip}\n  scheduler: wrr");
         text += "  destinations:\n";
         for Destination { address, weight, .. } in destinations {
             let _ = writeln!(text, "  - address: {address}\n    forward: direct");
@@ -67,6 +70,23 @@ pub(crate) fn yaml(services: &[Service]) -> String {
         }
     }
     text
+}
+
+/// The same table in IPv6: the addresses of IPv4 are the last bytes of others below `fd00::`.
+pub(crate) fn in_ipv6(mut services: Vec<Service>) -> Vec<Service> {
+    let below = |address: &mut IpAddr| {
+        if let IpAddr::V4(short) = *address {
+            let mut octets = [0; 16];
+            octets[0] = 0xfd;
+            octets[12..].copy_from_slice(&short.octets());
+            *address = octets.into();
+        }
+    };
+    for service in &mut services {
+        below(&mut service.address);
+        service.destinations.iter_mut().for_each(|one| below(&mut one.address));
+    }
+    services
 }
 
 /// The same table but for the weight of its last destination.

@@ -82,12 +82,16 @@ fn load_schedulers() {
     }
 }
 
-/// Runs this program in a VM, with the same arguments. Snapshots are written through.
+/// Runs this program in a VM, with the same arguments. Snapshots are written through. The kernel
+/// is the VM's own choice, unless `LVSMITH_TEST_KERNEL` names one of the cache, such as `6.12`.
 fn inside_one_vm() -> bool {
     let program = std::env::current_exe().expect("a test knows its own path");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/netns-tests");
+    let kernel = std::env::var("LVSMITH_TEST_KERNEL");
     let status = Command::new(env!("CARGO_BIN_EXE_lvsmith"))
-        .args(["vm", "run", "--share", folder, "--"])
+        .args(["vm", "run", "--share", folder])
+        .args(kernel.iter().flat_map(|kernel| ["--kernel", kernel]))
+        .arg("--")
         .arg(program)
         .args(std::env::args_os().skip(1))
         .env("INSTA_WORKSPACE_ROOT", env!("CARGO_MANIFEST_DIR"))

@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,12 @@ impl Watch {
         said(&mut self.command(arguments))
     }
 
+    /// Starts the program; what it says is listened to at its end.
+    pub(crate) fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Child> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("the program starts")
+    }
+
     /// The processes that belong to this watch, each as its number and command line.
     pub(crate) fn processes(&self) -> Vec<String> {
         let all = all();
@@ -153,13 +159,18 @@ impl std::fmt::Display for Said {
 
 /// Runs a program to its end.
 pub(crate) fn said(command: &mut Command) -> Result<Said> {
-    let output = command.output().context("the program starts")?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Said {
-        exit: output.status.code(),
-        output: text(&output.stdout),
-        errors: text(&output.stderr),
-    })
+    command.output().context("the program starts").map(Said::from)
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            exit: output.status.code(),
+            output: text(&output.stdout),
+            errors: text(&output.stderr),
+        }
+    }
 }
 
 /// Sends a signal to a child, which is not reaped yet.

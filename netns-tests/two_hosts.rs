@@ -18,9 +18,15 @@ pub(crate) struct TwoHosts {
 impl TwoHosts {
     /// A lab without a playbook.
     pub(crate) fn new() -> Result<Self> {
+        Self::declared("")
+    }
+
+    /// One whose lab file says more.
+    pub(crate) fn declared(more: &str) -> Result<Self> {
         let (watch, folder) = (Watch::new()?, tempfile::tempdir()?);
         let lab = Self { watch, folder };
-        lab.write("lab.yml", &lab.topology(""))?;
+        lab.write("site.yml", "[]\n")?;
+        lab.write("lab.yml", &lab.topology(more))?;
         Ok(lab)
     }
 
@@ -33,8 +39,7 @@ impl TwoHosts {
 
     /// One whose playbook has these tasks, for `rs1`.
     pub(crate) fn with_tasks(tasks: &str) -> Result<Self> {
-        let lab = Self::new()?;
-        lab.write("lab.yml", &lab.topology("playbook: site.yml\n"))?;
+        let lab = Self::declared("playbook: site.yml\n")?;
         lab.write("site.yml", &format!("- hosts: rs1\n  gather_facts: false\n  tasks:\n{tasks}"))?;
         Ok(lab)
     }

@@ -123,7 +123,8 @@ impl Diagnostic {
                 // One line of context is enough, and keeps a 50 MB file from being laid out.
                 let text = &span.source.text;
                 let (window, offset, first_line) = window(text, span.start, span.end);
-                let start = floor_boundary(text, span.start) - offset;
+                // A line's end is no part of the window, and may be what is wrong.
+                let start = (floor_boundary(text, span.start) - offset).min(window.len());
                 let end = floor_boundary(text, span.end).saturating_sub(offset).min(window.len());
                 Group::with_title(title).element(
                     Snippet::source(window)
@@ -287,6 +288,12 @@ mod tests {
     #[test]
     fn survives_a_span_past_the_end_and_inside_a_character() {
         let drawn = Diagnostic::new("odd").at(&span("é", 1, 9)).render(false);
+        assert!(drawn.contains("site.yml:1:"), "{drawn}");
+    }
+
+    #[test]
+    fn survives_a_span_behind_the_end_of_its_line() {
+        let drawn = Diagnostic::new("odd").at(&span("a\r\r\r", 4, 4)).render(false);
         assert!(drawn.contains("site.yml:1:"), "{drawn}");
     }
 

@@ -23,6 +23,8 @@ pub mod connection;
 pub mod diagnostic;
 pub mod director;
 pub mod engine;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]

@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "ipvs_command::apply_leaves_others_alone", needs: Needs::Ipvs, run: apply },
     Case { name: "ipvs_command::restore_all_or_nothing", needs: Needs::Ipvs, run: atomic },
     Case { name: "ipvs_command::drain_waits_for_connections", needs: Needs::Ipvs, run: drain },
+    Case { name: "ipvs_command::a_module_drains_too", needs: Needs::Ipvs, run: module_drains },
     Case { name: "ipvs_command::adopt_round_trip", needs: Needs::Ipvs, run: adopt },
     Case { name: "ipvs_command::says_what_is_missing", needs: Needs::Ipvs, run: missing },
 ];
@@ -335,6 +336,38 @@ fn drain() -> Result<()> {
     says(&drained, "removed 10.9.0.3:8080 of tcp://10.1.0.1:80")?;
     let table = namespace.table()?;
     ensure!(table == ["-A -t 10.1.0.1:80 -s rr"], "{table:#?}");
+    Ok(())
+}
+
+/// What a playbook takes out goes with its last connection, or when time is up.
+fn module_drains() -> Result<()> {
+    let namespace = Namespace::new("module-drain")?;
+    let mut held = Held::open(&namespace)?;
+    let without = |drain: u32| {
+        format!(
+            "    - ipvs_service: {{service: '10.1.0.1:80', scheduler: rr, forward: nat, \
+             drain: {drain}, destinations: [{{address: 10.9.0.4, port: 8080}}]}}\n"
+        )
+    };
+    let begun = std::time::Instant::now();
+    let told = namespace.applied(&without(2))?;
+    ensure!(begun.elapsed().as_secs() >= 2, "it did not wait: {told}");
+    for part in ["weight 0 of tcp://10.1.0.1:80", "remove destination 10.9.0.3:8080"] {
+        ensure!(told.contains(part), "{told}");
+    }
+    let left = ["-A -t 10.1.0.1:80 -s rr", "-a -t 10.1.0.1:80 -r 10.9.0.4:8080 -m -w 1"];
+    ensure!(namespace.table()? == left, "{:#?}", namespace.table()?);
+    namespace.is_so_already(&without(2))?;
+    for process in [&mut held.client, &mut held.server] {
+        process.kill()?;
+        process.wait()?;
+    }
+    // Without connections there is nothing to wait for.
+    let gone =
+        "    - ipvs_table: {services: [{service: '10.1.0.1:80', state: absent}], drain: 600}\n";
+    let told = namespace.applied(gone)?;
+    ensure!(told.contains("remove service tcp://10.1.0.1:80"), "{told}");
+    ensure!(namespace.table()?.is_empty(), "{:#?}", namespace.table()?);
     Ok(())
 }
 

@@ -23,7 +23,7 @@ const ARP: &str = "only the director answers ARP for the VIP";
 const ROUND: &str = "requests go round, and replies come straight from the real servers";
 
 /// The playbook's folder.
-fn textbook() -> (PathBuf, MutexGuard<'static, ()>) {
+pub(crate) fn textbook() -> (PathBuf, MutexGuard<'static, ()>) {
     (Path::new(ROOT).join("playbooks/lvs-dr"), alone())
 }
 

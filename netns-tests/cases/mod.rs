@@ -8,11 +8,13 @@ mod broken;
 mod ipvs;
 mod ipvs_command;
 mod ipvs_daemon;
+mod ipvs_old_kernel;
 mod ipvs_settings;
 mod ipvs_table;
 mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
+mod lab_ssh;
 mod lock;
 mod lvs_dr;
 mod modprobe;
@@ -31,11 +33,13 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs::CASES,
         ipvs_command::CASES,
         ipvs_daemon::CASES,
+        ipvs_old_kernel::CASES,
         ipvs_settings::CASES,
         ipvs_table::CASES,
         ipvs_timeouts::CASES,
         ipvsadm::CASES,
         lab::CASES,
+        lab_ssh::CASES,
         lock::CASES,
         lvs_dr::CASES,
         modprobe::CASES,

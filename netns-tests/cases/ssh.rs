@@ -23,6 +23,8 @@ pub(crate) const CASES: &[Case] = &[
     native("ssh::one_host_of_two", one_of_two),
     native("ssh::becomes_root_and_others", becomes),
     native("ssh::becomes_root_with_a_password", password),
+    native("ssh::becomes_root_by_su", su),
+    native("ssh::becomes_root_by_doas", doas),
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -273,5 +275,51 @@ fn password() -> Result<()> {
     ensure!(far.far("cat /srv/name")? == "op root");
     let shown = format!("{}{}", said.output, said.errors);
     ensure!(!shown.contains("swordfish"), "{shown}");
+    far.0.down()
+}
+
+/// `su` asks for root's own password.
+fn su() -> Result<()> {
+    let far = Far::new()?;
+    far.as_operator("NOPASSWD: ALL", ", ansible_become_method: su")?;
+    far.far("echo root:catfish | chpasswd")?;
+    let failed = |said: &Said| {
+        let why = "cannot become `root` on `web`: su: Authentication failure";
+        ensure!(said.exit == Some(2) && said.output.contains(why), "{said:?}");
+        ensure!(said.output.contains("the password of whom one becomes"), "{said:?}");
+        Ok(())
+    };
+    failed(&far.apply()?)?;
+    let with = |password: &str| -> Result<Said> {
+        far.0.write("password", &format!("{password}\n"))?;
+        let (folder, program) = (far.0.path().display(), program());
+        let script =
+            format!("cd {folder} && {program} apply -v site.yml --become-password-file password");
+        far.0.run("rs1", &script)
+    };
+    failed(&with("swordfish")?)?;
+    let said = with("catfish")?;
+    said.exits(0)?;
+    ensure!(far.far("cat /srv/name")? == "op root");
+    ensure!(!format!("{}{}", said.output, said.errors).contains("catfish"), "{said:?}");
+    far.0.down()
+}
+
+fn doas() -> Result<()> {
+    let far = Far::new()?;
+    far.as_operator("NOPASSWD: ALL", ", ansible_become_method: doas")?;
+    let permit = |rule: &str| far.0.run("rs2", &format!("echo '{rule}' >/etc/doas.conf"));
+    permit("permit op")?.exits(0)?;
+    let said = far.apply()?;
+    let told = said.output.contains("cannot become `root` on `web`: doas:")
+        && said.output.contains("permit nopass");
+    ensure!(said.exit == Some(2) && told, "{said:?}");
+    permit("permit nopass op")?.exits(0)?;
+    far.apply()?.exits(0)?;
+    ensure!(far.far("cat /srv/name")? == "op root");
+    far.0.run("rs2", "rm $(command -v doas)")?.exits(0)?;
+    let said = far.apply()?;
+    let told = said.output.contains("doas: not found") && said.output.contains("the package doas");
+    ensure!(said.exit == Some(2) && told, "{said:?}");
     far.0.down()
 }

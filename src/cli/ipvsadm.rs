@@ -26,12 +26,16 @@ impl Ipvsadm {
     }
 }
 
-/// Does what the program's name says, when that is one of ipvsadm's.
+/// Does what the program's name says, when that is one of ipvsadm's, or its first argument:
+/// `lvsmith ipvsadm` may be called for every rule, and takes its arguments as they are.
 pub fn called() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let program = arguments.next()?;
-    let called = Called::by(&program)?;
-    Some(run(called, &program.to_string_lossy(), arguments.collect()))
+    if let Some(called) = Called::by(&program) {
+        return Some(run(called, &program.to_string_lossy(), arguments.collect()));
+    }
+    let ipvsadm = arguments.next().is_some_and(|argument| argument == "ipvsadm");
+    ipvsadm.then(|| run(Called::Ipvsadm, "lvsmith ipvsadm", arguments.collect()))
 }
 
 fn run(called: Called, program: &str, arguments: Vec<OsString>) -> ExitCode {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::apply::{RunArgs, exit_of};
+use super::lab::ReachArgs;
 use super::place::{self, Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
@@ -24,11 +25,14 @@ pub(super) struct Test {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
     place: PlaceArgs,
 }
 
 pub(super) fn run(test: Test) -> ExitCode {
-    let both = (Trial::read(&test.lab), test.run.options());
+    let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
+    let both = (read, test.run.options());
     let (trial, options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),
         (Err(mistakes), _) | (_, Err(mistakes)) => return complain_at(&mistakes).into(),

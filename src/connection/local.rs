@@ -45,13 +45,12 @@ impl Local {
             Some("/proc/self/exe") => std::env::current_exe().unwrap_or_default(),
             _ => self.program.clone(),
         };
-        let words = identity.command(&mark);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(program).args(["agent", mark.as_str()]);
-        command.stderr(Stdio::piped());
+        let line = identity.command(&program.to_string_lossy(), &mark);
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).stderr(Stdio::piped());
         let mut child = spawn(&mut command).map_err(|error| {
-            let unreachable = Unreachable::new(format!("failed to start `sudo`: {error}"));
-            CallError::from(unreachable.hint("run lvsmith as that user, or install sudo"))
+            let unreachable = Unreachable::new(format!("failed to start `{}`: {error}", line[0]));
+            CallError::from(unreachable.hint("run lvsmith as that user, or install it"))
         })?;
         let said = identity.listen(&mut child, &mark)?;
         let ready = child.stdout.as_mut().and_then(|output| mark.next(output));
@@ -64,7 +63,7 @@ impl Local {
         let words = said.text();
         Err(match identity.refused("this machine", &words) {
             Some(error) => error.into(),
-            None => Unreachable::new(format!("`sudo` started no agent: {words}")).into(),
+            None => Unreachable::new(format!("`{}` started no agent: {words}", line[0])).into(),
         })
     }
 }

@@ -6,18 +6,18 @@ pub mod netns;
 use crate::modules::Error;
 
 mod client;
+mod identity;
 mod last_words;
 mod local;
 mod mark;
 mod ssh;
-mod sudo;
 mod wire;
 
 pub use client::{AgentClient, Call};
+pub use identity::{Become, Method, Secret};
 pub use last_words::LastWords;
 pub use local::Local;
 pub use ssh::Ssh;
-pub use sudo::{Become, Secret};
 
 /// A way to reach one host.
 pub trait Connection: Send {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::netlink::ipvs::{
-    Destination, DestinationKey, DestinationState, Error, Handle, Protocol, Request, ServiceKey,
+    Destination, DestinationKey, DestinationState, Error, Handle, Request, ServiceKey,
 };
 
 /// How often the connections are counted.
@@ -62,7 +62,7 @@ impl Drain {
                 }
                 Some(state) => state,
             };
-            let left = self.left(&state);
+            let left = state.open_connections(&self.service);
             let goes_on = progress(left, start.elapsed());
             if left == 0 {
                 ipvs.remove_destination(self.service, self.destination)?;
@@ -84,17 +84,5 @@ impl Drain {
     fn find(&self, ipvs: &mut Handle) -> Result<Option<DestinationState>, Error> {
         let all = ipvs.destinations(&self.service)?;
         Ok(all.into_iter().find(|state| state.destination.key == self.destination))
-    }
-
-    /// The connections that are waited for. IPVS counts those of UDP among the inactive ones,
-    /// and marked packets may be of any protocol; of TCP these are closed already.
-    fn left(&self, state: &DestinationState) -> u64 {
-        let inactive = match self.service {
-            ServiceKey::Address { protocol: Protocol::Udp, .. } | ServiceKey::Fwmark { .. } => {
-                state.inactive_connections
-            }
-            ServiceKey::Address { .. } => 0,
-        };
-        u64::from(state.active_connections) + u64::from(inactive)
     }
 }

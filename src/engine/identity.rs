@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::connection::{Become, Secret};
+use crate::connection::{Become, Method, Secret};
 use crate::inventory::Vars;
 use crate::modules::Error;
 use crate::playbook::Inherited;
@@ -25,17 +25,13 @@ pub(super) fn wanted(
     if inherited.r#become.or(inventory) != Some(true) {
         return Ok(None);
     }
-    match text(&["ansible_become_method"]) {
-        None | Some("sudo" | "ansible.builtin.sudo") => {}
-        Some(other) => {
-            return Err(Error::new(format!("cannot become anybody by `{other}`"))
-                .hint("`sudo` is the method there is"));
-        }
-    }
+    let method = inherited.become_method.as_deref();
+    let method = method.or_else(|| text(&["ansible_become_method"]));
+    let method = method.map_or(Ok(Method::default()), str::parse)?;
     let user = inherited.become_user.as_deref();
     let user = user.or_else(|| text(&["ansible_become_user"])).unwrap_or("root");
     let password = text(&["ansible_become_password", "ansible_become_pass"]).map(Secret::new);
-    Become::new(user, password.or_else(|| asked.cloned())).map(Some)
+    Become::new(method, user, password.or_else(|| asked.cloned())).map(Some)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Hosts, groups and their variables: the YAML inventory, with `group_vars` and `host_vars`
 //! beside it and beside the playbook.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
@@ -13,6 +14,9 @@ mod pattern;
 mod range;
 
 pub use pattern::select;
+
+/// The most hosts of an inventory; a few words could stand for any number of them.
+const MOST: usize = 100_000;
 
 /// Variables by name.
 pub type Vars = Map<String, Value>;
@@ -145,11 +149,12 @@ impl Inventory {
     /// The groups a host is in, from the outermost to the innermost, `all` first.
     #[must_use]
     pub fn groups_of(&self, host: &str) -> Vec<&str> {
+        let levels = self.levels();
         let mut found: Vec<(usize, &str)> = self
             .groups
             .keys()
             .filter(|name| *name != "all" && self.members(name).contains(&host))
-            .map(|name| (self.depth(name, 0), name.as_str()))
+            .map(|name| (levels.get(name.as_str()).copied().unwrap_or(0), name.as_str()))
             .collect();
         found.sort();
         std::iter::once("all").chain(found.into_iter().map(|(_, name)| name)).collect()
@@ -186,7 +191,8 @@ impl Inventory {
         )
     }
 
-    fn decode(node: &Node) -> Result<Self, Diagnostics> {
+    /// Takes the text of an inventory apart, without what lies beside it.
+    pub(crate) fn decode(node: &Node) -> Result<Self, Diagnostics> {
         let mut inventory = Self::default();
         let mut mistakes = Diagnostics::default();
         match node.mapping() {
@@ -257,6 +263,11 @@ impl Inventory {
             else {
                 continue;
             };
+            if self.hosts.len() + names.len() > MOST {
+                let mistake = Diagnostic::new(format!("there are more than {MOST} hosts"));
+                mistakes.push(mistake.at(&key.span));
+                return;
+            }
             let vars = mistakes.keep(vars.variables()).unwrap_or_default();
             for name in names {
                 self.add_host(&name, Some(&key.span));
@@ -275,37 +286,58 @@ impl Inventory {
         }
     }
 
+    /// A group and those inside it, each before its own.
     fn collect_groups<'a>(&'a self, name: &'a str, into: &mut IndexSet<&'a str>) {
-        if !into.insert(name) {
-            return;
-        }
-        for child in self.groups.get(name).map(|group| &group.children).into_iter().flatten() {
-            self.collect_groups(child, into);
+        let mut waiting = vec![name];
+        while let Some(name) = waiting.pop() {
+            if into.insert(name) {
+                let inner = self.groups.get(name).map(|group| &group.children);
+                waiting.extend(inner.into_iter().flatten().rev().map(String::as_str));
+            }
         }
     }
 
-    fn depth(&self, name: &str, level: usize) -> usize {
-        if level > self.groups.len() {
-            return level;
+    /// How far each group is from the outermost ones, by the longest way. What is inside itself,
+    /// and what is inside that, has no level.
+    fn levels(&self) -> HashMap<&str, usize> {
+        let mut parents: HashMap<&str, usize> = HashMap::new();
+        for child in self.groups.values().flat_map(|group| &group.children) {
+            *parents.entry(child).or_default() += 1;
         }
-        self.groups
-            .iter()
-            .filter(|(_, group)| group.children.contains(name))
-            .map(|(parent, _)| self.depth(parent, level + 1))
-            .max()
-            .unwrap_or(level)
+        let names = self.groups.keys().map(String::as_str);
+        let mut ready: Vec<&str> = names.filter(|name| !parents.contains_key(name)).collect();
+        let mut levels: HashMap<&str, usize> = ready.iter().map(|name| (*name, 0)).collect();
+        while let Some(name) = ready.pop() {
+            let below = levels.get(name).copied().unwrap_or(0) + 1;
+            for child in self.groups.get(name).map(|group| &group.children).into_iter().flatten() {
+                let level = levels.entry(child).or_default();
+                *level = below.max(*level);
+                if let Some(left) = parents.get_mut(child.as_str()) {
+                    *left -= 1;
+                    if *left == 0 {
+                        ready.push(child);
+                    }
+                }
+            }
+        }
+        levels.retain(|name, _| parents.get(name).is_none_or(|left| *left == 0));
+        levels
     }
 
+    /// A group that is inside itself, if there is one.
     fn cycle(&self) -> Option<&str> {
-        self.groups.keys().map(String::as_str).find(|name| {
-            self.groups.get(*name).is_some_and(|group| {
-                group.children.iter().any(|child| {
-                    let mut inner = IndexSet::new();
-                    self.collect_groups(child, &mut inner);
-                    inner.contains(name)
-                })
-            })
-        })
+        let levels = self.levels();
+        let without = |name: &&str| !levels.contains_key(name);
+        let mut at = self.groups.keys().map(String::as_str).find(without)?;
+        // Each of those is inside another one of them: going outwards comes back somewhere.
+        let mut seen = IndexSet::new();
+        while seen.insert(at) {
+            let outer = self.groups.iter().find(|(name, group)| {
+                !levels.contains_key(name.as_str()) && group.children.contains(at)
+            });
+            at = outer.map_or(at, |(name, _)| name.as_str());
+        }
+        Some(at)
     }
 }
 
@@ -379,8 +411,30 @@ all:
         );
         let error = inventory("").expect_err("must fail").to_string();
         assert!(error.contains("inventory is empty"), "{error}");
-        let error = inventory("all: {children: {a: {children: {b: {children: {a: }}}}}}")
+        let error = inventory("all: {children: {x: , a: {children: {b: {children: {a: , c: }}}}}}")
             .expect_err("must fail");
-        assert!(error.to_string().contains("inside itself"), "{error}");
+        assert!(error.to_string().contains("`a` is inside itself"), "{error}");
+        let many: String = (0..2).map(|n| format!("    'n{n}-[1:65536]':\n")).collect();
+        let error = inventory(&format!("all:\n  hosts:\n{many}")).expect_err("too many");
+        assert!(error.to_string().contains("more than 100000 hosts"), "{error}");
+    }
+
+    #[test]
+    fn many_ways_to_a_group_and_long_ones_take_no_time() {
+        // Two groups on each of 40 levels, each with both of the next: 2^40 ways.
+        let mut text = String::from("top: {children: {a0: , b0: }}\n");
+        for level in 0..40 {
+            let next = level + 1;
+            for side in ["a", "b"] {
+                text += &format!("{side}{level}: {{children: {{a{next}: , b{next}: }}}}\n");
+            }
+        }
+        text += "a40: {hosts: {rs1: }}\n";
+        let found = inventory(&text).expect("reads");
+        assert_eq!(found.groups_of("rs1").last(), Some(&"a40"));
+        assert_eq!(found.levels()["a40"], 42);
+        let chain: String =
+            (0..2_000).map(|n| format!("g{n}: {{children: {{g{}: }}}}\n", n + 1)).collect();
+        assert_eq!(inventory(&chain).expect("reads").members("g0"), Vec::<&str>::new());
     }
 }

@@ -51,16 +51,19 @@ fn named<'a>(inventory: &'a Inventory, name: &str) -> Result<Vec<&'a str>, Diagn
     Err(Diagnostic::new(format!("no host or group is called `{name}`")).did_you_mean(name, known))
 }
 
+/// Each part between two `*` is taken where it comes first: no way back is ever needed.
 fn glob(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
-            rest.char_indices()
-                .map(|(at, _)| at)
-                .chain([rest.len()])
-                .any(|at| glob(after, &rest[at..]))
-        }),
-    }
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (between, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+    let Some(mut inner) = inner else { return false };
+    between.split('*').all(|part| match inner.split_once(part) {
+        Some((_, rest)) => {
+            inner = rest;
+            true
+        }
+        None => false,
+    })
 }
 
 #[cfg(test)]
@@ -84,6 +87,26 @@ mod tests {
         assert_eq!(chosen("!rs1:web"), "rs2");
         assert_eq!(chosen("all:&web"), "rs1 rs2");
         assert_eq!(chosen("rs*,db1"), "rs1 rs2 db1");
+    }
+
+    #[test]
+    fn stars_stand_for_any_letters_and_take_no_time() {
+        for (pattern, name) in [
+            ("*", ""),
+            ("r*1", "rs1"),
+            ("*s*", "rs1"),
+            ("a*b*b", "abcbb"),
+            ("**", "x"),
+            ("é*", "éa"),
+        ] {
+            assert!(glob(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in
+            [("a*a", "a"), ("*b*a", "ab"), ("r*2", "rs1"), ("a*b*c", "acb"), ("x*", "")]
+        {
+            assert!(!glob(pattern, name), "{pattern} {name}");
+        }
+        assert!(!glob(&"*a".repeat(500), &format!("{}b", "a".repeat(5000))));
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use crate::diagnostic::Diagnostic;
 
-/// The most hosts one range may stand for.
+/// The most hosts one key may stand for.
 const LIMIT: u64 = 65_536;
+
+/// The longest key with a range in it; names of hosts end at 253 letters.
+const LONGEST: usize = 255;
 
 /// The names a host key stands for.
 pub(super) fn expand(name: &str) -> Result<Vec<String>, Diagnostic> {
@@ -14,6 +17,9 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, Diagnostic> {
         Diagnostic::new(format!("`{name}` is not a range of hosts"))
             .hint("write it like `web[01:20]`, or `web[01:20:2]` with a step")
     };
+    if name.len() > LONGEST {
+        return Err(Diagnostic::new(format!("a range of hosts is longer than {LONGEST} letters")));
+    }
     let (range, after) = rest.split_once(']').ok_or_else(wrong)?;
     let mut parts = range.split(':');
     let (Some(first), Some(last)) = (parts.next(), parts.next()) else { return Err(wrong()) };
@@ -39,8 +45,12 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, Diagnostic> {
             _ => return Err(wrong()),
         },
     };
+    let ends = expand(after)?;
+    if middles.len().saturating_mul(ends.len()) as u64 > LIMIT {
+        return Err(Diagnostic::new(format!("`{name}` stands for more than {LIMIT} hosts")));
+    }
     let mut names = Vec::new();
-    for end in expand(after)? {
+    for end in ends {
         for middle in &middles {
             names.push(format!("{before}{middle}{end}"));
         }
@@ -66,6 +76,10 @@ mod tests {
             ["web[", "web[1]", "web[3:1]", "web[1:2:0]", "web[1:99999999]", "w[a:10]", "web[:]"]
         {
             assert!(expand(name).is_err(), "{name}");
+        }
+        let long = format!("web[{}1:9]", "0".repeat(1_000_000));
+        for name in ["web[1:9999][1:9999][1:9999]", &long, &"[1:1]".repeat(100_000)] {
+            assert!(expand(name).is_err(), "{} letters", name.len());
         }
     }
 }

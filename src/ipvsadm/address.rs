@@ -1,6 +1,6 @@
 //! `host[:port]`, read and written.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use super::names::Names;
 use super::number;
@@ -18,6 +18,14 @@ pub(super) struct Endpoint {
 /// Digits alone are nothing. In brackets, what is not an IPv6 address loses the port behind
 /// them: the real one does that, too.
 pub(super) fn endpoint(text: &str, protocol: Option<Protocol>, names: &Names) -> Option<Endpoint> {
+    match text.parse::<SocketAddrV4>() {
+        // What nearly every rule has is read at once, and not otherwise than below.
+        Ok(usual) => Some(Endpoint { address: (*usual.ip()).into(), port: Some(usual.port()) }),
+        Err(_) => unusual(text, protocol, names),
+    }
+}
+
+fn unusual(text: &str, protocol: Option<Protocol>, names: &Names) -> Option<Endpoint> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -110,6 +118,23 @@ mod tests {
         }
         for text in ["[fd00::1]", "[fd00::1]80", "[fd00::1:80", "[fd00::1]:", "[fd00::1%lo]:80"] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_usual_as_everything_else() {
+        let (names, tcp) = (Names::default(), Some(Protocol::Tcp));
+        let hosts = ["10.0.0.1", "0.0.0.0", "255.255.255.255", "010.0.0.1", "10.1"];
+        let ports = ["80", "0", "65535", "65536", "080", "0000000080", "+80", " 80", "0x50", "80 "];
+        for (host, port) in hosts.into_iter().flat_map(|host| ports.map(|port| (host, port))) {
+            let text = format!("{host}:{port}");
+            assert_eq!(endpoint(&text, tcp, &names), unusual(&text, tcp, &names), "{text}");
+        }
+        for bits in 0..1000_u32 {
+            // Some of every length, which an odd factor spreads over all bits.
+            let place = bits.wrapping_mul(2_654_435_761);
+            let text = format!("{}:{}", Ipv4Addr::from(place), place >> (bits % 16 + 16));
+            assert_eq!(endpoint(&text, tcp, &names), unusual(&text, tcp, &names), "{text}");
         }
     }
 

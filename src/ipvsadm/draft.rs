@@ -102,6 +102,11 @@ impl Draft {
         })
     }
 
+    /// The subjects of the options that were given, a bit each.
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
     /// Whether an option was given.
     pub(super) fn has(&self, subject: Subject) -> bool {
         self.given & (1 << subject as u64) != 0

@@ -120,7 +120,7 @@ fn print(out: &mut dyn Write, text: &str) -> Result<u8, Failure> {
 
 /// Opens IPVS, and asks it something at once: whoever may not ask may do nothing at all.
 fn open() -> Result<Handle, Failure> {
-    let opened = Handle::open().and_then(|mut ipvs| ipvs.info().map(|_| ipvs));
+    let opened = modprobe::open_ipvs().and_then(|mut ipvs| ipvs.info().map(|_| ipvs));
     opened.map_err(|error| Failure::of_opening(&error))
 }
 

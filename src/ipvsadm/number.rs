@@ -4,12 +4,8 @@ use std::net::Ipv4Addr;
 
 /// A decimal number between the two, with white space and a sign before it, as `strtol` takes it.
 pub(super) fn between(text: &str, least: i64, most: i64) -> Option<i64> {
-    let text = text.trim_start_matches(is_space);
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok().filter(|number| (least..=most).contains(number))
+    let number = text.trim_start_matches(is_space).parse().ok();
+    number.filter(|number| (least..=most).contains(number))
 }
 
 /// The number that a text begins with, or 0, as `atoi` takes it.

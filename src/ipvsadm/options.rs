@@ -142,7 +142,7 @@ pub(super) enum Rule {
 
 impl Subject {
     /// Whether it goes with a command.
-    pub(super) fn rule(self, verb: Verb) -> Rule {
+    pub(super) const fn rule(self, verb: Verb) -> Rule {
         use Verb::{
             Add, AddServer, Delete, DeleteServer, Edit, EditServer, List, Save, StartDaemon,
             StopDaemon, Zero,
@@ -204,6 +204,66 @@ impl Subject {
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(SUBJECTS[*self as usize].1)
+    }
+}
+
+/// Every command, in order.
+const VERBS: [Verb; 16] = [
+    Verb::Add,
+    Verb::Edit,
+    Verb::Delete,
+    Verb::Flush,
+    Verb::List,
+    Verb::AddServer,
+    Verb::DeleteServer,
+    Verb::EditServer,
+    Verb::Set,
+    Verb::StartDaemon,
+    Verb::StopDaemon,
+    Verb::Restore,
+    Verb::Save,
+    Verb::Zero,
+    Verb::Help,
+    Verb::Version,
+];
+
+/// A command's rules as sets of subjects, a bit each.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    required: u64,
+    exclusive: u64,
+    illegal: u64,
+}
+
+/// The rows of all commands.
+static ROWS: [Row; VERBS.len()] = {
+    let mut rows = [Row { required: 0, exclusive: 0, illegal: 0 }; VERBS.len()];
+    let mut at = 0;
+    while at < VERBS.len() {
+        let mut index = 0;
+        while index < SUBJECTS.len() {
+            let bit = 1 << index;
+            match SUBJECTS[index].0.rule(VERBS[at]) {
+                Rule::Required => rows[at].required |= bit,
+                Rule::Exclusive => rows[at].exclusive |= bit,
+                Rule::Illegal => rows[at].illegal |= bit,
+                Rule::Allowed => {}
+            }
+            index += 1;
+        }
+        at += 1;
+    }
+    rows
+};
+
+impl Verb {
+    /// Whether its rules are kept by these subjects, a bit each: what is asked of every line, in
+    /// a few instructions. What is wrong else, the rules tell one by one.
+    pub(super) fn goes_with(self, given: u64) -> bool {
+        let Row { required, exclusive, illegal } = ROWS[self as usize];
+        given & required == required
+            && given & illegal == 0
+            && (given & exclusive).count_ones() <= 1
     }
 }
 
@@ -323,8 +383,21 @@ pub(super) fn by_name(name: &str) -> Option<&'static Switch> {
 
 /// The switch of that letter.
 pub(super) fn by_letter(letter: char) -> Option<&'static Switch> {
-    SWITCHES.iter().find(|switch| switch.short == Some(letter))
+    SWITCHES.get(usize::from(*LETTERS.get(letter as usize)?))
 }
+
+/// The place of each letter's switch; that of no switch is behind all of them.
+static LETTERS: [u8; 128] = {
+    let mut places = [u8::MAX; 128];
+    let mut at = 0;
+    while at < SWITCHES.len() {
+        if let Some(letter) = SWITCHES[at].short {
+            places[letter as usize] = at as u8;
+        }
+        at += 1;
+    }
+    places
+};
 
 #[cfg(test)]
 mod tests {
@@ -334,6 +407,17 @@ mod tests {
     fn keeps_the_subjects_in_the_order_of_their_numbers() {
         for (index, (subject, _)) in SUBJECTS.iter().enumerate() {
             assert_eq!(*subject as usize, index);
+        }
+    }
+
+    #[test]
+    fn finds_every_letter() {
+        for (index, verb) in VERBS.iter().enumerate() {
+            assert_eq!(*verb as usize, index);
+        }
+        for letter in ('\0'..'\u{100}').chain(['ſ', '𝐀']) {
+            let found = SWITCHES.iter().find(|switch| switch.short == Some(letter));
+            assert_eq!(by_letter(letter), found, "{letter:?}");
         }
     }
 

@@ -4,9 +4,9 @@
 //! refuses is told, and the next line follows; wrong use ends it there. The exit code is the
 //! last line's.
 //!
-//! One thread reads and another one does, so the kernel is at work meanwhile. What one read
-//! brought is handed over before the next one: a program that writes a rule and waits does not
-//! wait in vain.
+//! One thread reads and encodes, another one sends, so the kernel is at work meanwhile. What one
+//! read brought is handed over before the next one: a program that writes a rule and waits does
+//! not wait in vain.
 
 use std::io::BufRead;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -17,18 +17,22 @@ use super::command::{Command, List, read};
 use super::error::{Failure, Mistake};
 use super::names::Names;
 use super::{Session, usage};
-use crate::modules::modprobe;
-use crate::netlink::ipvs::Request;
+use crate::modules::modprobe::Schedulers;
+use crate::netlink::ipvs::{Encoded, Encoder, Request};
 
-/// How many changes are handed over together, at the most.
-const TOGETHER: usize = 512;
+/// How many changes are handed over together, at the most: few enough for the kernel to begin
+/// soon, and whole datagrams.
+const TOGETHER: usize = 400;
 
-/// How many jobs may wait for a kernel that is slower.
-const WAITING: usize = 64;
+/// How many jobs may wait for a kernel that is slower. More would only take memory.
+const WAITING: usize = 8;
+
+/// More words than nearly every line has.
+const USUAL_WORDS: usize = 16;
 
 /// What lines ask for, in their order.
 enum Job {
-    Changes(Vec<Request>),
+    Changes(Encoded),
     List(List),
     Print(String),
     /// A mistake that the next line follows.
@@ -40,8 +44,10 @@ pub(super) fn restore(session: &mut Session<'_>, input: &mut dyn BufRead) -> Res
     let program = session.program.clone();
     std::thread::scope(|scope| {
         let (jobs, waiting) = sync_channel(WAITING);
+        let encoder = session.ipvs.encoder();
         let doing = scope.spawn(move || session.work(&waiting));
-        let mut reading = Reading { program, names: Names::default(), changes: Vec::new(), jobs };
+        let (names, changes) = (Names::default(), Vec::with_capacity(TOGETHER));
+        let mut reading = Reading { program, names, encoder, changes, jobs };
         let read = reading.all(input);
         // What stands before a mistake is done before it is told. Where nobody takes it any
         // more, there is an earlier failure.
@@ -55,6 +61,7 @@ pub(super) fn restore(session: &mut Session<'_>, input: &mut dyn BufRead) -> Res
 struct Reading {
     program: String,
     names: Names,
+    encoder: Encoder,
     changes: Vec<Request>,
     jobs: SyncSender<Job>,
 }
@@ -90,11 +97,12 @@ impl Reading {
 
     fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>, Failure> {
         let line = String::from_utf8_lossy(line);
-        let words: Vec<&str> = words(&line).collect();
-        if words.is_empty() {
+        let mut found = Vec::with_capacity(USUAL_WORDS);
+        found.extend(words(&line));
+        if found.is_empty() {
             return Ok(Continue(()));
         }
-        let job = match read(&self.program, &words, &self.names) {
+        let job = match read(&self.program, &found, &self.names) {
             Ok(Command::Change(request)) => {
                 self.changes.push(request);
                 let full = self.changes.len() >= TOGETHER;
@@ -121,7 +129,8 @@ impl Reading {
         if self.changes.is_empty() {
             return Continue(());
         }
-        match self.jobs.send(Job::Changes(std::mem::take(&mut self.changes))) {
+        let changes = std::mem::replace(&mut self.changes, Vec::with_capacity(TOGETHER));
+        match self.jobs.send(Job::Changes(self.encoder.encode(changes))) {
             Ok(()) => Continue(()),
             Err(_) => Break(()),
         }
@@ -129,7 +138,9 @@ impl Reading {
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
-    let words = line.split([' ', '\t', '\r', '\n']);
+    let words = line.as_bytes().split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+    // What stands between letters of ASCII is whole.
+    let words = words.filter_map(|word| std::str::from_utf8(word).ok());
     words.filter(|word| !word.is_empty() && *word != "ipvsadm")
 }
 
@@ -137,9 +148,13 @@ impl Session<'_> {
     /// Does the jobs until there are no more; answers the last one's exit code.
     fn work(&mut self, jobs: &Receiver<Job>) -> Result<u8, Failure> {
         let mut code = 0;
+        let mut schedulers = Schedulers::default();
         for job in jobs {
             code = match job {
-                Job::Changes(requests) => self.changes(&requests)?,
+                Job::Changes(encoded) => {
+                    schedulers.load(&encoded.requests);
+                    self.changes(encoded)?
+                }
                 Job::List(list) => self.list(list).map(|()| 0)?,
                 Job::Print(text) => super::print(self.out, &text)?,
                 Job::Tell(failure) => {
@@ -152,10 +167,10 @@ impl Session<'_> {
     }
 
     /// Makes changes, and tells which of them failed.
-    fn changes(&mut self, requests: &[Request]) -> Result<u8, Failure> {
+    fn changes(&mut self, encoded: Encoded) -> Result<u8, Failure> {
+        let requests = encoded.requests;
         let Some((last, _)) = requests.split_last() else { return Ok(0) };
-        modprobe::load_schedulers(requests);
-        let sent = self.ipvs.send_all(requests);
+        let sent = self.ipvs.send_batches(&requests, encoded.batches);
         let failures = sent.map_err(|error| Failure::of_change(last, &error))?;
         let mut code = 0;
         for failed in failures {

@@ -180,6 +180,7 @@ impl Kept {
             folder: plan.folder.clone(),
             since: since.map_or(0, |since| since.as_secs()),
             hosts: hosts.collect(),
+            controller: plan.controller.clone(),
         };
         let names = plan.hosts.iter().map(|host| host.name.clone());
         Self { state, hosts: names.zip(processes).collect() }

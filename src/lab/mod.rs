@@ -3,12 +3,15 @@
 //! [`topology`] reads the lab file. A [`Lab`] hangs from the process that started it, a
 //! [`Running`] one from its own keeper; of both the hosts are reached through an [`Entrance`].
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
-//! of each host, `clone` and `mounts` make its root, `fabric` its network. [`probe`] is what an
+//! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
+//! `controller` the way by ssh. [`probe`] is what an
 //! agent does to look at the cluster from its host, and [`check`] judges what was seen.
 
 mod channel;
 pub mod check;
 mod clone;
+mod connector;
+mod controller;
 mod entrance;
 mod error;
 mod fabric;
@@ -19,6 +22,7 @@ mod plan;
 pub mod probe;
 pub(crate) mod process;
 mod running;
+pub(crate) mod sshd;
 pub mod topology;
 pub mod trial;
 
@@ -32,6 +36,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use self::channel::Channel;
+pub use self::connector::{InLab, Reachable};
 pub use self::entrance::Entrance;
 pub use self::error::Error;
 use self::plan::{Answer, Plan};
@@ -39,7 +44,6 @@ pub use self::plan::{HostState, Interface, State};
 use self::process::Process;
 pub use self::running::Running;
 pub use self::topology::Topology;
-use crate::connection::netns::Netns;
 
 /// How long a lab may take to come up; its keeper gives up before.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -62,7 +66,9 @@ impl Lab {
             let entrance = running::entrance(&keeper.channel, &state.name, host)?;
             entrances.insert(host.clone(), entrance);
         }
-        Ok(Self { state, entrances, keeper })
+        let lab = Self { state, entrances, keeper };
+        sshd::start(&lab)?;
+        Ok(lab)
     }
 
     /// What the lab consists of.
@@ -78,11 +84,6 @@ impl Lab {
             host: host.into(),
             hosts: self.state.hosts.keys().cloned().collect(),
         })
-    }
-
-    /// The connection that starts agents in a host.
-    pub fn connection(&self, host: &str) -> Result<Netns, Error> {
-        self.entrance(host).map(Netns::new)
     }
 
     /// What kills the lab from another thread, so that whatever is under way in it fails.
@@ -105,8 +106,10 @@ pub fn up(topology: &Topology) -> Result<Running, Error> {
     let name = topology.name.as_str();
     let door = running::reserve(name)?;
     let (mut keeper, _) = launch(topology, Some(door))?;
+    let lab = Running::named(name)?;
+    sshd::start(&lab)?;
     keeper.hangs_from_us = false;
-    Running::named(name)
+    Ok(lab)
 }
 
 /// The keeper, which is killed when this is dropped unless it is to stay.
@@ -135,6 +138,7 @@ impl Drop for Keeper {
 }
 
 fn launch(topology: &Topology, door: Option<OwnedFd>) -> Result<(Keeper, State), Error> {
+    let plan = Plan::new(topology, door.is_some())?;
     let failed = |errno: Errno| Error::refused("start the lab's keeper", errno);
     let (channel, theirs) = Channel::pair().map_err(failed)?;
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null");
@@ -149,11 +153,9 @@ fn launch(topology: &Topology, door: Option<OwnedFd>) -> Result<(Keeper, State),
     let namespaces = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNET;
     let process = process::spawn(&arguments, namespaces, &descriptors).map_err(failed)?;
     // Only the keeper's own copies count from now on.
-    let detached = door.is_some();
     drop((theirs, door));
     let keeper = Keeper { hangs_from_us: true, process: Arc::new(process), channel };
 
-    let plan = Plan::new(topology, detached);
     keeper.channel.patience(PATIENCE).map_err(failed)?;
     let answer = keeper.channel.send(&plan, None).and_then(|()| keeper.channel.receive());
     match answer.map_err(failed)? {

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Topology};
+use super::topology::Reach;
+use super::{Error, Topology, controller};
 use crate::netlink::MacAddress;
 
 /// What the starter tells the keeper.
@@ -19,6 +20,8 @@ pub(super) struct Plan {
     /// The bridges.
     pub networks: Vec<String>,
     pub hosts: Vec<HostPlan>,
+    /// The host that ssh connections leave from, where there are such.
+    pub controller: Option<String>,
     /// Whether the lab stays when its starter is gone.
     pub detached: bool,
 }
@@ -88,6 +91,9 @@ pub struct State {
     pub since: u64,
     /// Its hosts, in the order of the lab file.
     pub hosts: IndexMap<String, HostState>,
+    /// The host that ssh connections leave from, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<String>,
 }
 
 /// A host of a lab that is up.
@@ -100,8 +106,12 @@ pub struct HostState {
 }
 
 impl Plan {
-    pub fn new(topology: &Topology, detached: bool) -> Self {
-        let hosts = topology.hosts.iter().enumerate().map(|(ordinal, (name, host))| {
+    pub fn new(topology: &Topology, detached: bool) -> Result<Self, Error> {
+        let controller = topology.connection == Reach::Ssh;
+        let extra = if controller { controller::host(topology)? } else { None };
+        let hosts = topology.hosts.iter().map(|(name, host)| (name.as_str(), host));
+        let hosts = hosts.chain(extra.iter().map(|host| (controller::NAME, host)));
+        let hosts = hosts.enumerate().map(|(ordinal, (name, host))| {
             let known = host.networks.iter().filter_map(|(network, address)| {
                 let (index, _, declared) = topology.networks.get_full(network)?;
                 Some((index, network, declared.subnet.net().prefix_len(), address.ip()))
@@ -114,15 +124,16 @@ impl Plan {
                     prefix,
                     mac: mac(index, ordinal, address),
                 });
-            HostPlan { name: name.to_string(), interfaces: interfaces.collect() }
+            HostPlan { name: name.to_owned(), interfaces: interfaces.collect() }
         });
-        Self {
+        Ok(Self {
             name: topology.name.to_string(),
             folder: topology.folder.clone(),
             networks: topology.networks.keys().map(ToString::to_string).collect(),
             hosts: hosts.collect(),
+            controller: controller.then(|| controller::NAME.to_owned()),
             detached,
-        }
+        })
     }
 
     /// The text of every host's `/etc/hosts`.
@@ -173,7 +184,8 @@ mod tests {
     fn plan(text: &str) -> Plan {
         let source = Arc::new(Source { name: "lab.yml".into(), text: text.into() });
         let node = crate::yaml::read(&source).expect("reads");
-        Plan::new(&Topology::decode(&node, PathBuf::from("/labs/x")).expect("decodes"), false)
+        let topology = Topology::decode(&node, PathBuf::from("/labs/x")).expect("decodes");
+        Plan::new(&topology, false).expect("has room")
     }
 
     const TWO: &str = "networks: { lan: { subnet: 10.0.0.0/24 }, six: { subnet: 'fd00::/64' } }\n\

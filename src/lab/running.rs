@@ -18,7 +18,6 @@ use super::channel::Channel;
 use super::entrance::Entrance;
 use super::plan::{Answer, Ask, State};
 use super::process::{self, Process};
-use crate::connection::netns::Netns;
 
 /// What the names of all keepers' sockets begin with.
 const PREFIX: &str = "lvsmith/lab/";
@@ -124,11 +123,6 @@ impl Running {
         let name = &self.state.name;
         let channel = connected(name).map_err(|errno| keeper(name, errno.desc().to_lowercase()))?;
         entrance(&channel, name, host)
-    }
-
-    /// The connection that starts agents in a host.
-    pub fn connection(&self, host: &str) -> Result<Netns, Error> {
-        self.entrance(host).map(Netns::new)
     }
 
     /// Ends the lab; afterwards no process of it is left, and so nothing else.

@@ -48,6 +48,8 @@ pub struct Topology {
     pub playbook: Option<PathBuf>,
     /// What the kernel must have.
     pub requires: Vec<Requirement>,
+    /// How the playbook's agents get onto the hosts.
+    pub connection: Reach,
     /// The checks, each with its place, for [`crate::lab`] to decode.
     pub checks: Vec<Node>,
 }
@@ -80,6 +82,28 @@ pub enum Requirement {
     Ipvs,
 }
 
+/// How the playbook's agents get onto the hosts of a lab.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// By entering their namespaces.
+    #[default]
+    Netns,
+    /// By ssh, from one more host, to a real sshd on each.
+    Ssh,
+}
+
+impl Reach {
+    /// As a playbook's `ansible_connection` names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Netns => "netns",
+            Self::Ssh => "ssh",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -90,6 +114,8 @@ struct File {
     playbook: Option<PathBuf>,
     #[serde(default = "ipvs")]
     requires: Vec<Requirement>,
+    #[serde(default)]
+    connection: Reach,
     #[serde(default, rename = "checks")]
     _checks: Option<IgnoredAny>,
 }
@@ -154,6 +180,7 @@ impl Topology {
             hosts: file.hosts,
             playbook: file.playbook,
             requires: file.requires,
+            connection: file.connection,
             checks,
         })
     }

@@ -11,10 +11,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::check::{self, Agents, CheckReport, LabHost};
-use super::{Error, Lab, Topology};
+use super::{Error, InLab, Lab, Topology};
+use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::engine::{self, Connector, Options, Summary};
+use crate::engine::{self, Options, Summary};
 use crate::inventory::{Inventory, Vars};
 use crate::playbook::Playbook;
 use crate::report::{Event, Reporter, Status, counted};
@@ -83,9 +84,14 @@ pub trait Audience: Reporter {
 }
 
 impl Trial {
-    /// Reads a lab file, or a folder's, with the playbook it names.
-    pub fn read(path: &std::path::Path) -> Result<Self, Diagnostics> {
-        let topology = Topology::read(path)?;
+    /// Reads a lab file, or a folder's, with the playbook it names. `adjust` has the last word
+    /// on the topology.
+    pub fn read(
+        path: &std::path::Path,
+        adjust: impl FnOnce(&mut Topology),
+    ) -> Result<Self, Diagnostics> {
+        let mut topology = Topology::read(path)?;
+        adjust(&mut topology);
         let mut mistakes = Diagnostics::default();
         let mut all = |result: Diagnostics| mistakes.0.extend(result.0);
         let inventory = inventory(&topology).map_err(&mut all).ok();
@@ -210,7 +216,7 @@ impl Trial {
             return;
         }
         phase(report, audience, "verify", |report, audience| {
-            let agents = match agents(&connector) {
+            let agents = match agents(lab, &self.topology) {
                 Ok(agents) => agents,
                 Err(error) => {
                     let summary = error.to_string();
@@ -333,7 +339,7 @@ pub fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
         if let Some(address) = host.networks.values().next() {
             vars.insert("ansible_host".into(), address.ip().to_string().into());
         }
-        vars.insert("ansible_connection".into(), "netns".into());
+        vars.insert("ansible_connection".into(), topology.connection.as_str().into());
         inventory.place(name.as_str(), &groups, vars);
     }
     inventory.complete();
@@ -351,22 +357,15 @@ pub(crate) fn relative(path: PathBuf) -> PathBuf {
     path.strip_prefix(&here).map(PathBuf::from).unwrap_or(path)
 }
 
-/// The hosts of a lab, as the engine reaches them.
-struct InLab<'a>(&'a Lab);
-
-impl Connector for InLab<'_> {
-    fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
-        match self.0.connection(host) {
-            Ok(netns) => Ok(Box::new(netns)),
-            Err(error) => Err(Unreachable::new(error.to_string())),
-        }
-    }
-}
-
-/// An agent in every host, for probes.
-fn agents(lab: &InLab<'_>) -> Result<IndexMap<String, AgentClient>, CallError> {
-    let names = lab.0.state().hosts.keys();
-    names.map(|name| Ok((name.clone(), lab.connect(name, &Vars::new())?.start(None)?))).collect()
+/// An agent in every host, for probes: traffic is looked at the same way, however the playbook
+/// came there.
+fn agents(lab: &Lab, topology: &Topology) -> Result<IndexMap<String, AgentClient>, CallError> {
+    let agent = |name: &str| {
+        let entrance = lab.entrance(name);
+        let entrance = entrance.map_err(|error| Unreachable::new(error.to_string()))?;
+        Ok((name.to_owned(), Netns::new(entrance).start(None)?))
+    };
+    topology.hosts.keys().map(|name| agent(name.as_str())).collect()
 }
 
 /// Keeps what the engine tells as evidence, and passes it on. Of a second run only what

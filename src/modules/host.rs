@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, modprobe};
 use crate::netlink::{ipvs, route};
 
 /// What kind of machine this is, since not everything is namespaced.
@@ -43,11 +43,11 @@ impl Host {
         }
     }
 
-    /// The machine's IPVS, which the kernel loads for this where it can.
+    /// The machine's IPVS, which is loaded for this where it can be.
     pub fn ipvs(&mut self) -> Result<&mut ipvs::Handle, Error> {
         match &mut self.ipvs {
             Some(handle) => Ok(handle),
-            empty => Ok(empty.insert(ipvs::Handle::open()?)),
+            empty => Ok(empty.insert(modprobe::open_ipvs()?)),
         }
     }
 

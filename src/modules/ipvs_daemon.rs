@@ -30,7 +30,7 @@ pub struct IpvsDaemon {
     pub state: State,
     /// With `absent`: the one that is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    pub role: Option<DaemonRole>,
     /// Where it sends or listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<InterfaceName>,
@@ -61,25 +61,6 @@ pub enum State {
     Backup,
     /// None.
     Absent,
-}
-
-/// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The one that sends.
-    Master,
-    /// The one that receives.
-    Backup,
-}
-
-impl From<Role> for DaemonRole {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Master => Self::Master,
-            Role::Backup => Self::Backup,
-        }
-    }
 }
 
 /// One step.
@@ -158,12 +139,8 @@ impl Resource for IpvsDaemon {
     fn diff(&self, observed: &Vec<Daemon>) -> Vec<Change> {
         let stop = |daemon: &Daemon| Change(Request::StopDaemon(daemon.key));
         let Some(declared) = self.declared() else {
-            let role = self.role.map(DaemonRole::from);
-            let running = observed.iter();
-            return running
-                .filter(|daemon| role.is_none_or(|role| role == daemon.key.role))
-                .map(stop)
-                .collect();
+            let meant = |daemon: &&Daemon| self.role.is_none_or(|role| role == daemon.key.role);
+            return observed.iter().filter(meant).map(stop).collect();
         };
         let running = observed.iter().find(|daemon| daemon.key.role == declared.key.role);
         match running {

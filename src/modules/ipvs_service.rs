@@ -1,6 +1,7 @@
 //! `ipvs_service`: a virtual service with its destinations.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{
-    Change, Destination, DestinationKey, DestinationState, Policy, Service, ServiceKey,
-    ServiceState, Table, VirtualService,
+    self, Change, Destination, DestinationKey, DestinationState, Failure, Handle, Plan, Policy,
+    Request, Service, ServiceKey, ServiceState, Table, VirtualService,
 };
 
 mod arguments;
@@ -41,6 +42,7 @@ pub struct IpvsService {
     arguments: Arguments,
     service: Service,
     destinations: Option<Vec<Declared>>,
+    drain: Option<u32>,
     state: Presence,
 }
 
@@ -80,6 +82,10 @@ impl IpvsService {
 
     pub(super) fn state(&self) -> Presence {
         self.state
+    }
+
+    pub(super) fn drain(&self) -> Option<u32> {
+        self.drain
     }
 
     /// The service as it is to be, given the destinations there are.
@@ -126,14 +132,24 @@ impl Resource for IpvsService {
 
     fn diff(&self, observed: &Observed) -> Vec<Change> {
         // Nothing but this service was observed, so nothing else can be purged.
-        let policy = Policy { purge: true, drain: false };
+        let policy = Policy { purge: true, drain: self.drain.is_some() };
         let observed = observed.table();
-        self.wanted_table(&observed).reconcile(&observed, policy).now
+        let Plan { now, later } = self.wanted_table(&observed).reconcile(&observed, policy);
+        now.into_iter().chain(later).collect()
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
         modprobe::load_schedulers([&change.request]);
         Ok(host.ipvs()?.apply(&change.request)?)
+    }
+
+    fn apply_all(&self, host: &mut Host, changes: &[Change]) -> Result<(), Error> {
+        let Some(seconds) = self.drain else {
+            return changes.iter().try_for_each(|change| self.apply(host, change));
+        };
+        modprobe::load_schedulers(changes.iter().map(|change| &change.request));
+        let failures = drained(changes, host.ipvs()?, seconds)?;
+        failures.into_iter().next().map_or(Ok(()), |first| Err(first.error.into()))
     }
 
     fn preview(&self, observed: &Observed) -> Option<TextDiff> {
@@ -160,6 +176,19 @@ impl Resource for IpvsService {
         map.insert("destinations".into(), destinations.into());
         map
     }
+}
+
+/// Makes changes, and waits so many seconds at most before the removals, which are the last.
+pub(super) fn drained(
+    changes: &[Change],
+    ipvs: &mut Handle,
+    seconds: u32,
+) -> Result<Vec<Failure>, ipvs::Error> {
+    let removes = |change: &Change| {
+        matches!(change.request, Request::RemoveService(_) | Request::RemoveDestination(..))
+    };
+    let (later, now) = changes.iter().cloned().partition(removes);
+    Plan { now, later }.apply(ipvs, Duration::from_secs(seconds.into()))
 }
 
 /// The table before and after, as it is shown to people.

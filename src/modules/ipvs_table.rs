@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::ipvs_service::{self, IpvsService};
 use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
-use crate::netlink::ipvs::{Change, Failure, Policy, Request, Table, VirtualService, raced};
+use crate::netlink::ipvs::{
+    self, Change, Failure, Handle, Plan, Policy, Table, VirtualService, raced,
+};
 
 /// Declares many virtual services of IPVS, each as `ipvs_service` does, in one task.
 ///
@@ -37,6 +39,10 @@ pub struct IpvsTable {
     /// Whether services go that are not declared here.
     #[serde(default)]
     pub purge: bool,
+    /// For how many seconds at most what is to go keeps the connections that it has: its weight
+    /// becomes 0, and it goes with its last connection, or when time is up. Not given: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<u32>,
 }
 
 impl IpvsTable {
@@ -51,6 +57,20 @@ impl IpvsTable {
         });
         wanted.collect()
     }
+
+    /// Those services of the table that are declared to be absent.
+    fn unwanted(&self, observed: &Table) -> Table {
+        let found = observed.by_key();
+        let absent = self.services.iter().filter(|one| one.state() == Presence::Absent);
+        absent.filter_map(|one| found.get(&one.key()).copied().cloned()).collect()
+    }
+
+    fn make(&self, ipvs: &mut Handle, changes: &[Change]) -> Result<Vec<Failure>, ipvs::Error> {
+        match self.drain {
+            Some(seconds) => ipvs_service::drained(changes, ipvs, seconds),
+            None => ipvs.apply_all(changes),
+        }
+    }
 }
 
 impl Resource for IpvsTable {
@@ -63,6 +83,10 @@ impl Resource for IpvsTable {
                 "an empty list must not empty the table: list the services that are to go with \
                  `state: absent`",
             ));
+        }
+        if let Some(one) = self.services.iter().find(|one| one.drain().is_some()) {
+            return Err(Error::new(format!("service `{}` has a `drain` of its own", one.key()))
+                .hint("in a table it stands beside `services`, and counts for all of them"));
         }
         let mut seen = HashSet::with_capacity(self.services.len());
         match self.services.iter().find(|one| !seen.insert(one.key())) {
@@ -80,15 +104,15 @@ impl Resource for IpvsTable {
     }
 
     fn diff(&self, observed: &Table) -> Vec<Change> {
-        let policy = Policy { purge: self.purge, drain: false };
-        let mut changes = self.wanted(observed).reconcile(observed, policy).now;
+        let policy = Policy { purge: self.purge, drain: self.drain.is_some() };
+        let Plan { mut now, mut later } = self.wanted(observed).reconcile(observed, policy);
         if !self.purge {
-            let found = observed.by_key();
-            let absent = self.services.iter().filter(|one| one.state() == Presence::Absent);
-            let there = absent.map(IpvsService::key).filter(|key| found.contains_key(key));
-            changes.extend(there.map(|key| Change::from(Request::RemoveService(key))));
+            let policy = Policy { purge: true, ..policy };
+            let gone = Table::default().reconcile(&self.unwanted(observed), policy);
+            now.extend(gone.now);
+            later.extend(gone.later);
         }
-        changes
+        now.into_iter().chain(later).collect()
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
@@ -97,11 +121,11 @@ impl Resource for IpvsTable {
 
     fn apply_all(&self, host: &mut Host, changes: &[Change]) -> Result<(), Error> {
         modprobe::load_schedulers(changes.iter().map(|change| &change.request));
-        let mut failures = host.ipvs()?.apply_all(changes)?;
+        let mut failures = self.make(host.ipvs()?, changes)?;
         if raced(&failures) {
             // Another program was at it too; what is left to do is another thing by now.
             let now = self.observe(host)?;
-            failures = host.ipvs()?.apply_all(&self.diff(&now))?;
+            failures = self.make(host.ipvs()?, &self.diff(&now))?;
         }
         failed(failures, changes.len())
     }
@@ -188,6 +212,35 @@ services:
             shown(&purge, &observed())[1..],
             ["remove service udp://10.0.0.1:53", "remove service fwmark://7"]
         );
+    }
+
+    #[test]
+    fn gives_what_goes_no_more_clients_first_when_draining() {
+        let busy = table(
+            "
+services:
+  - service: udp://10.0.0.1:53
+    scheduler: rr
+    destinations: [{address: 10.0.0.9, forward: nat, weight: 3}]
+  - service: tcp://10.0.0.1:80
+    scheduler: rr
+    destinations: [{address: 10.0.0.4, forward: direct}, {address: 10.0.0.2, forward: direct}]
+",
+        );
+        assert_eq!(
+            shown(&format!("{TWO}drain: 30\n"), &busy),
+            [
+                "add destination 10.0.0.3:80 direct weight 1 to tcp://10.0.0.1:80",
+                "change destination 10.0.0.4:80 direct weight 0 of tcp://10.0.0.1:80 \
+                 (was 10.0.0.4:80 direct weight 1)",
+                "change destination 10.0.0.9:53 nat weight 0 of udp://10.0.0.1:53 \
+                 (was 10.0.0.9:53 nat weight 3)",
+                "remove destination 10.0.0.4:80 from tcp://10.0.0.1:80",
+                "remove service udp://10.0.0.1:53",
+            ]
+        );
+        let inner: IpvsTable = travelled("services: [{service: '10.0.0.1:80', drain: 3}]");
+        assert!(inner.check().unwrap_err().hint.unwrap().contains("beside `services`"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::process::{Program, split};
 use super::{Error, Host, HostKind, Presence, Resource};
-use crate::netlink::ipvs::Request;
+use crate::netlink::ipvs::{self, Request};
 use kernel::Kernel;
 use renamed::renamed;
 
@@ -211,13 +211,44 @@ fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Resul
 /// on kernel 6.1 such a machine makes no namespace any more until it is booted again. Where this
 /// fails the kernel tries by itself, and its answer is the one to show.
 pub(crate) fn load_schedulers<'a>(requests: impl IntoIterator<Item = &'a Request>) {
-    let wanted: HashSet<&str> = requests.into_iter().filter_map(scheduler).collect();
-    let Ok(kernel) = Kernel::running() else { return };
-    for module in wanted.into_iter().map(|name| format!("ip_vs_{name}")) {
-        if kernel.state(&module) == State::Absent {
-            let _ = Program::new(["modprobe", "--quiet", "--", &module].map(str::to_owned)).run();
+    Schedulers::default().load(requests);
+}
+
+/// Schedulers whose modules were seen to already.
+#[derive(Debug, Default)]
+pub(crate) struct Schedulers(HashSet<String>);
+
+impl Schedulers {
+    /// Loads those that these requests want besides, as [`load_schedulers`] does.
+    pub(crate) fn load<'a>(&mut self, requests: impl IntoIterator<Item = &'a Request>) {
+        for name in requests.into_iter().filter_map(scheduler) {
+            if self.0.contains(name) {
+                continue;
+            }
+            self.0.insert(name.to_owned());
+            let Ok(kernel) = Kernel::running() else { continue };
+            let module = format!("ip_vs_{name}");
+            if kernel.state(&module) == State::Absent {
+                load_quietly(&module);
+            }
         }
     }
+}
+
+/// Opens IPVS. Since 5.16 the kernel loads it when it is asked for; before that somebody has to.
+pub(crate) fn open_ipvs() -> Result<ipvs::Handle, ipvs::Error> {
+    match ipvs::Handle::open() {
+        Err(ipvs::Error::NoIpvs) => {
+            load_quietly("ip_vs");
+            ipvs::Handle::open()
+        }
+        other => other,
+    }
+}
+
+/// Where this fails, what comes next fails too and says why.
+fn load_quietly(module: &str) {
+    let _ = Program::new(["modprobe", "--quiet", "--", module].map(str::to_owned)).run();
 }
 
 fn scheduler(request: &Request) -> Option<&str> {

@@ -13,18 +13,15 @@ use nix::errno::Errno;
 
 use super::wire::{HEADER_LENGTH, Malformed, Message, Messages, align};
 
+mod batch;
+
+pub use batch::{Batch, Batches};
+
 /// How often something is read again before that counts as a failure.
 const ATTEMPTS: usize = 10;
 
 /// The kernel fills at most 32 KiB at once (`netlink_recvmsg`); a page more does no harm.
 const BUFFER: usize = 64 << 10;
-
-/// The most that is sent in one datagram, well below the kernel's default send buffer.
-const DATAGRAM: usize = 48 << 10;
-
-/// The most messages in one datagram: were all refused, their errors still fit the default
-/// receive buffer.
-const BATCH: usize = 100;
 
 /// Has the kernel tell how long a datagram was that did not fit.
 const REAL_LENGTH: i32 = nix::sys::socket::MsgFlags::MSG_TRUNC.bits();
@@ -128,41 +125,29 @@ impl<W: Wire> Socket<W> {
     ///
     /// They go out in large datagrams of which only the last message asks for an
     /// acknowledgement: the kernel reports errors anyway, and works through a datagram
-    /// before the call that sends it returns. A refusal does not stop what follows it. Each body
-    /// is asked for when it is its turn, so that no more of them exist than fit a datagram.
+    /// before the call that sends it returns. A refusal does not stop what follows it.
     pub fn change_all(
         &mut self,
-        kind: u16,
-        bodies: impl IntoIterator<Item = Vec<u8>>,
+        batches: impl IntoIterator<Item = Batch>,
     ) -> Result<Vec<(usize, Errno)>, Error> {
         let mut refused = Vec::new();
-        let mut batch = Batch::default();
-        for (index, body) in bodies.into_iter().enumerate() {
-            let request = Request { kind, body: &body };
-            if !batch.has_room_for(request) {
-                self.exchange(&mut batch, &mut refused)?;
-                batch.begins_at = index;
-            }
-            self.sequence = self.sequence.wrapping_add(1);
-            batch.add(request, self.sequence);
+        for batch in batches {
+            self.exchange(batch, &mut refused)?;
         }
-        self.exchange(&mut batch, &mut refused)?;
         Ok(refused)
     }
 
-    /// Sends a batch, waits for its end, and empties it.
+    /// Sends a batch and waits for its end.
     fn exchange(
         &mut self,
-        batch: &mut Batch,
+        mut batch: Batch,
         refused: &mut Vec<(usize, Errno)>,
     ) -> Result<(), Error> {
-        if batch.count == 0 {
-            return Ok(());
-        }
-        batch.acknowledge_last();
+        let first = self.sequence.wrapping_add(1);
+        let last = self.sequence.wrapping_add(batch.count as u32);
+        self.sequence = last;
+        batch.number_from(first);
         self.transmit(&batch.datagram)?;
-        let last = self.sequence;
-        let first = last.wrapping_sub(batch.count as u32 - 1);
         self.replies(|message| {
             let index = message.sequence.wrapping_sub(first) as usize;
             if message.kind != NLMSG_ERROR || index >= batch.count {
@@ -170,10 +155,7 @@ impl<W: Wire> Socket<W> {
             }
             refused.extend(error_of(message)?.map(|errno| (batch.begins_at + index, errno)));
             Ok(message.sequence == last)
-        })?;
-        batch.datagram.clear();
-        batch.count = 0;
-        Ok(())
+        })
     }
 
     fn read<T>(
@@ -202,8 +184,12 @@ impl<W: Wire> Socket<W> {
 
     fn send(&mut self, request: Request<'_>, flags: u16) -> Result<u32, Error> {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut datagram = Vec::with_capacity(HEADER_LENGTH + request.body.len());
-        put(&mut datagram, request, flags, self.sequence);
+        let length = HEADER_LENGTH + request.body.len();
+        let mut datagram = Vec::with_capacity(align(length));
+        let stated = u32::try_from(length).expect("requests are small");
+        put_header(&mut datagram, stated, request.kind, flags | NLM_F_REQUEST, self.sequence);
+        datagram.extend_from_slice(request.body);
+        datagram.resize(align(length), 0);
         self.transmit(&datagram)?;
         Ok(self.sequence)
     }
@@ -294,50 +280,12 @@ enum End {
     Interrupted,
 }
 
-/// Requests that go out in one datagram.
-#[derive(Debug, Default)]
-struct Batch {
-    datagram: Vec<u8>,
-    count: usize,
-    /// The place of the first one among all requests.
-    begins_at: usize,
-    /// Where the flags of the last one are.
-    flags_at: usize,
-}
-
-impl Batch {
-    /// Whether another one fits; the first one always does.
-    fn has_room_for(&self, request: Request<'_>) -> bool {
-        let length = self.datagram.len() + align(HEADER_LENGTH + request.body.len());
-        self.count == 0 || (self.count < BATCH && length <= DATAGRAM)
-    }
-
-    fn add(&mut self, request: Request<'_>, sequence: u32) {
-        self.flags_at = self.datagram.len() + FLAGS_AT;
-        put(&mut self.datagram, request, 0, sequence);
-        self.count += 1;
-    }
-
-    fn acknowledge_last(&mut self) {
-        if let Some(flags) = self.datagram.get_mut(self.flags_at..self.flags_at + 2) {
-            flags.copy_from_slice(&(NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
-        }
-    }
-}
-
-/// Where the flags are in `struct nlmsghdr`.
-const FLAGS_AT: usize = 6;
-
-/// Writes `struct nlmsghdr` and the body.
-fn put(datagram: &mut Vec<u8>, request: Request<'_>, flags: u16, sequence: u32) {
-    let length = u32::try_from(HEADER_LENGTH + request.body.len()).expect("requests are small");
-    datagram.extend(length.to_ne_bytes());
-    datagram.extend(request.kind.to_ne_bytes());
-    datagram.extend((flags | NLM_F_REQUEST).to_ne_bytes());
-    datagram.extend(sequence.to_ne_bytes());
-    datagram.extend([0; 4]);
-    datagram.extend(request.body);
-    datagram.resize(align(datagram.len()), 0);
+/// Writes `struct nlmsghdr`; the length counts the header too.
+fn put_header(datagram: &mut Vec<u8>, length: u32, kind: u16, flags: u16, sequence: u32) {
+    let [l1, l2, l3, l4] = length.to_ne_bytes();
+    let ([k1, k2], [f1, f2]) = (kind.to_ne_bytes(), flags.to_ne_bytes());
+    let [s1, s2, s3, s4] = sequence.to_ne_bytes();
+    datagram.extend_from_slice(&[l1, l2, l3, l4, k1, k2, f1, f2, s1, s2, s3, s4, 0, 0, 0, 0]);
 }
 
 /// Reads the error number of an acknowledgement or of the end of a dump.
@@ -362,5 +310,7 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod replay;
 #[cfg(test)]
 mod tests;

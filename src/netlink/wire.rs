@@ -128,6 +128,12 @@ pub struct Attributes<'a>(pub &'a [u8]);
 const NLA_FLAGS: u16 = 0xc000;
 const NLA_F_NESTED: u16 = 0x8000;
 
+/// The length of `struct nlattr`.
+const ATTRIBUTE: usize = 4;
+
+/// Why no attribute that this program writes is too long.
+const SHORT: &str = "names, numbers and short lists of them are below 64 KiB";
+
 impl<'a> Iterator for Attributes<'a> {
     type Item = Result<Attribute<'a>, Malformed>;
 
@@ -165,7 +171,11 @@ impl Writer {
     /// Adds an attribute and pads it. Panics above 64 KiB, which no value comes near that this
     /// program writes: they are names, numbers and lists of a few of them.
     pub fn push(&mut self, kind: u16, value: &[u8]) -> &mut Self {
-        self.within(kind, |out| out.0.extend(value))
+        let length = u16::try_from(ATTRIBUTE + value.len()).expect(SHORT);
+        let ([l1, l2], [k1, k2]) = (length.to_ne_bytes(), kind.to_ne_bytes());
+        self.0.extend_from_slice(&[l1, l2, k1, k2]);
+        self.0.extend_from_slice(value);
+        self.pad()
     }
 
     /// Adds a value of four bytes in the host's order.
@@ -199,15 +209,18 @@ impl Writer {
     /// Writes a header, then the value, then the header's length.
     fn within(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) -> &mut Self {
         let start = self.0.len();
-        self.0.extend([0; 2]);
-        self.0.extend(kind.to_ne_bytes());
+        self.push(kind, &[]);
         fill(self);
-        let length = u16::try_from(self.0.len() - start)
-            .expect("names, numbers and short lists of them are below 64 KiB");
+        let length = u16::try_from(self.0.len() - start).expect(SHORT);
         if let Some(place) = self.0.get_mut(start..start + 2) {
             place.copy_from_slice(&length.to_ne_bytes());
         }
-        self.0.resize(align(self.0.len()), 0);
+        self.pad()
+    }
+
+    fn pad(&mut self) -> &mut Self {
+        let missing = align(self.0.len()) - self.0.len();
+        self.0.extend_from_slice([0; 3].get(..missing).unwrap_or_default());
         self
     }
 }

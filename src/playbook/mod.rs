@@ -71,6 +71,8 @@ pub struct Inherited {
     pub r#become: Option<bool>,
     /// Which user.
     pub become_user: Option<String>,
+    /// By which program.
+    pub become_method: Option<String>,
     /// Variables of `vars:`, inner ones over outer ones.
     pub vars: Vars,
     /// The role, if any.
@@ -150,6 +152,11 @@ impl Playbook {
     /// Reads a playbook and the roles it uses; every mistake in it is found in one go.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let node = Node::read_file(path).map_err(Diagnostics::from)?;
+        Self::decode(&node, path)
+    }
+
+    /// Takes the text of a playbook apart that lies there, and reads what it names.
+    pub(crate) fn decode(node: &Node, path: &Path) -> Result<Self, Diagnostics> {
         let mut mistakes = Diagnostics::default();
         let plays = match node.sequence() {
             Ok([]) => {

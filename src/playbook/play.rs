@@ -22,6 +22,7 @@ const KEYWORDS: &[&str] = &[
     "tags",
     "become",
     "become_user",
+    "become_method",
     "serial",
     "strategy",
     "max_fail_percentage",

@@ -120,7 +120,7 @@ fn named(entry: &Node, mistakes: &mut Diagnostics) -> Option<(String, Vars)> {
     for (key, value) in entries {
         match key.text.as_str() {
             "role" | "name" => name = mistakes.keep(value.decode::<String>()),
-            "tags" | "when" | "become" | "become_user" => {}
+            "tags" | "when" | "become" | "become_user" | "become_method" => {}
             "vars" => parameters.extend(vars(value, mistakes)),
             _ => {
                 parameters.insert(key.text.clone(), value.to_json());

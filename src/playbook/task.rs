@@ -19,6 +19,7 @@ const KEYWORDS: &[&str] = &[
     "tags",
     "become",
     "become_user",
+    "become_method",
     "vars",
     "ignore_errors",
     "no_log",
@@ -135,6 +136,8 @@ pub(super) fn inherit(node: &Node, around: &Inherited, mistakes: &mut Diagnostic
     }
     inherited.r#become = decoded(node, "become", mistakes).or(inherited.r#become);
     inherited.become_user = decoded(node, "become_user", mistakes).or(inherited.become_user);
+    let method = inherited.become_method;
+    inherited.become_method = decoded(node, "become_method", mistakes).or(method);
     if let Some(node) = node.get("vars") {
         inherited.vars.extend(vars(node, mistakes));
     }

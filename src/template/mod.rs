@@ -13,8 +13,10 @@ use tera::{Context, ErrorKind, Tera};
 
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::yaml::{Key, Kind, Node};
+use limit::Limited;
 
 mod filters;
+mod limit;
 mod scan;
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
@@ -215,8 +217,14 @@ impl<'a> Renderer<'a> {
                 None => self.missed.set(true),
             }
         }
-        TERA.render_str(template, &context, false)
-            .map_err(|error| self.diagnose(&error, shown, offset, span))
+        let mut out = Limited::new(Vec::new());
+        let rendered = TERA.render_str_to(template, &context, false, &mut out);
+        if out.exceeded() {
+            return Err(too_large("the template renders to").at(span));
+        }
+        rendered.map_err(|error| self.diagnose(&error, shown, offset, span))?;
+        String::from_utf8(out.into_inner())
+            .map_err(|error| Diagnostic::new(error.to_string()).at(span))
     }
 
     fn resolve(&self, name: &str, span: &Span) -> Result<Option<tera::Value>, Diagnostic> {
@@ -245,7 +253,12 @@ impl<'a> Renderer<'a> {
                     error
                 });
                 self.resolving.borrow_mut().pop();
-                rendered?
+                let rendered = rendered?;
+                if !limit::fits(&rendered) {
+                    let what = format!("the variable `{name}` is");
+                    return Err(too_large(&what).at(span));
+                }
+                rendered
             }
         };
         let value = tera::Value::from_serializable(&value);
@@ -333,7 +346,14 @@ fn holds_template(value: &Value) -> bool {
     }
 }
 
+fn too_large(what: &str) -> Diagnostic {
+    Diagnostic::new(format!("{what} more than {} MiB", limit::LARGEST >> 20))
+}
+
 fn to_json(value: &tera::Value, span: &Span) -> Result<Value, Diagnostic> {
+    if !limit::fits(value) {
+        return Err(too_large("the value has").at(span));
+    }
     serde_json::to_value(value).map_err(|error| Diagnostic::new(error.to_string()).at(span))
 }
 
@@ -412,6 +432,28 @@ mod tests {
         );
         let error = render("{{ web.port }}", json!({})).expect_err("must fail");
         assert!(error.to_string().starts_with("t.yml:1:4: undefined variable `web`"), "{error}");
+    }
+
+    #[test]
+    fn what_doubles_with_each_variable_has_an_end() {
+        for twice in ["{{ NEXT }}{{ NEXT }}", "{{ [NEXT, NEXT] }}"] {
+            let variable =
+                |n: u32| (format!("v{n}"), twice.replace("NEXT", &format!("v{}", n + 1)));
+            let mut variables: serde_json::Map<String, Value> =
+                (0..50).map(variable).map(|(name, text)| (name, text.into())).collect();
+            variables.insert("v50".into(), "ha".into());
+            let error = render("{{ v0 }}", Value::Object(variables)).expect_err("must fail");
+            assert!(error.to_string().contains("more than 16 MiB"), "{error}");
+        }
+        let list = |n: u32| (format!("v{n}"), json!(vec![format!("{{{{ v{} }}}}", n + 1); 2]));
+        let mut variables: serde_json::Map<String, Value> = (0..50).map(list).collect();
+        variables.insert("v50".into(), "ha".into());
+        let error = render("{{ v0 }}", Value::Object(variables)).expect_err("must fail");
+        assert!(error.to_string().contains("is more than 16 MiB"), "{error}");
+        let line = "x".repeat(1000);
+        let text = format!("{{% for a in range(end=99999) %}}{line}{{% endfor %}}");
+        let error = render(&text, json!({})).expect_err("must fail");
+        assert!(error.to_string().contains("renders to more"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::error::Error;
-use super::{cache, elf, unpack};
+use super::{cache, elf, kernel, unpack};
+
+/// Before Linux 5.0 the PVH entry point was Xen's alone, and anything else hangs in it.
+const PVH_WITHOUT_XEN: u64 = 5;
 
 const SETUP_SECTORS: usize = 0x1f1;
 const MAGIC: usize = 0x202;
@@ -47,6 +50,9 @@ pub fn open(path: &Path, release: &str) -> Result<File, Error> {
     let fail = || Error::io(format!("read `{}`", path.display()));
     let packed = File::open(path).map_err(fail())?;
     let about = packed.metadata().map_err(fail())?;
+    if kernel::version(release).first().is_some_and(|major| *major < PVH_WITHOUT_XEN) {
+        return Ok(packed);
+    }
     let Some(folder) = cache::folder() else { return Ok(packed) };
     let name = format!("{release}-{:x}-{:x}", about.size(), about.mtime());
     let unpacked = cache::file(&folder.join("images").join(name), |file| unpack(&packed, file));

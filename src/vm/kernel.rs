@@ -123,7 +123,7 @@ fn cached(prefix: &str) -> Vec<(PathBuf, PathBuf)> {
 }
 
 /// The numbers in a release, so that 6.12 comes after 6.1.
-fn version(release: &str) -> Vec<u64> {
+pub(super) fn version(release: &str) -> Vec<u64> {
     release
         .split(|c: char| !c.is_ascii_digit())
         .filter(|part| !part.is_empty())

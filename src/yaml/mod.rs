@@ -1,9 +1,8 @@
 //! YAML whose every node knows its place.
 //!
-//! `serde_yaml` says what a text means, `saphyr-parser` says where each part of it stands,
-//! and [`read`] lays the one over the other. What comes out is a tree of [`Node`]s that is
-//! itself a serde deserializer, so that a typed value can be asked of any node and a mistake
-//! is shown at the very scalar that holds it.
+//! [`read`] makes a tree of [`Node`]s of `saphyr-parser`'s events. The tree is itself a serde
+//! deserializer, so that a typed value can be asked of any node and a mistake is shown at the
+//! very scalar that holds it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 
 mod decode;
 mod read;
+mod scalar;
 
 pub use read::read;
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::{Failure, FormatArgs, Outcome};
 use crate::cli::Exit;
@@ -30,14 +30,14 @@ enum DaemonCommand {
     /// Stop a sync daemon
     Stop {
         /// Which
-        role: Role,
+        role: DaemonRole,
     },
 }
 
 #[derive(Debug, Args)]
 struct Start {
     /// Whether it sends connections or takes them
-    role: Role,
+    role: DaemonRole,
     /// The interface it does that on
     #[arg(short, long)]
     interface: InterfaceName,
@@ -58,24 +58,6 @@ struct Start {
     ttl: Option<u8>,
 }
 
-/// Which end of the synchronisation.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Role {
-    /// Sends its connections
-    Master,
-    /// Takes those of a master
-    Backup,
-}
-
-impl From<Role> for DaemonRole {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Master => Self::Master,
-            Role::Backup => Self::Backup,
-        }
-    }
-}
-
 fn group(text: &str) -> Result<IpAddr, String> {
     match text.parse::<IpAddr>() {
         Ok(address) if address.is_multicast() => Ok(address),
@@ -94,7 +76,7 @@ impl DaemonArgs {
                 ipvs.start_daemon(&start.daemon())?;
                 Ok(Exit::Declared)
             }
-            Some(DaemonCommand::Stop { role }) => stop(&mut ipvs, role.into()),
+            Some(DaemonCommand::Stop { role }) => stop(&mut ipvs, role),
         }
     }
 }
@@ -102,7 +84,7 @@ impl DaemonArgs {
 impl Start {
     fn daemon(self) -> Daemon {
         Daemon {
-            key: DaemonKey { role: self.role.into(), sync_id: self.sync_id },
+            key: DaemonKey { role: self.role, sync_id: self.sync_id },
             interface: self.interface,
             max_length: self.max_length,
             group: self.group,

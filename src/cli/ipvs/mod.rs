@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Exit, complain_at};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::modules::modprobe;
 use crate::netlink::ipvs::{Error, Handle, Refused, ServiceKey};
 
 mod adopt;
@@ -143,9 +144,9 @@ pub(super) fn run(ipvs: Ipvs) -> ExitCode {
     }
 }
 
-/// The IPVS of this machine, which the kernel loads where it can.
+/// The IPVS of this machine, which is loaded where it can be.
 fn open() -> Result<Handle, Failure> {
-    Ok(Handle::open()?)
+    Ok(modprobe::open_ipvs()?)
 }
 
 /// Says something on standard output, with colours where it is a terminal that wants them.

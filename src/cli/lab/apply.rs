@@ -6,10 +6,8 @@ use std::process::ExitCode;
 use super::super::apply::exit_of;
 use super::super::complain_at;
 use super::{failed, in_vm};
-use crate::connection::{Connection, Unreachable};
-use crate::engine::{self, Connector, Options};
-use crate::inventory::Vars;
-use crate::lab::{Running, Topology, trial};
+use crate::engine::{self, Options};
+use crate::lab::{InLab, Running, Topology, trial};
 use crate::playbook::Playbook;
 use crate::report::Terminal;
 
@@ -42,16 +40,5 @@ pub(in super::super) fn apply(
     match ran {
         Ok(summary) => exit_of(&summary).into(),
         Err(mistakes) => complain_at(&mistakes).into(),
-    }
-}
-
-struct InLab<'a>(&'a Running);
-
-impl Connector for InLab<'_> {
-    fn connect(&self, host: &str, _: &Vars) -> Result<Box<dyn Connection>, Unreachable> {
-        match self.0.connection(host) {
-            Ok(netns) => Ok(Box::new(netns)),
-            Err(error) => Err(Unreachable::new(error.to_string())),
-        }
     }
 }

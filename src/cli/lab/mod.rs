@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::place::{Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
+use crate::lab::topology::Reach;
 use crate::lab::{self, Error, HostState, Running, State, Topology};
 use crate::report::counted;
 
@@ -35,6 +36,8 @@ enum LabCommand {
         /// The lab's folder, or its lab.yml
         #[arg(default_value = ".")]
         lab: PathBuf,
+        #[command(flatten)]
+        reach: ReachArgs,
         #[command(flatten)]
         place: PlaceArgs,
     },
@@ -76,11 +79,26 @@ enum LabCommand {
     Host { name: String },
 }
 
+/// How agents get onto the hosts.
+#[derive(Debug, Args)]
+pub(super) struct ReachArgs {
+    /// How the playbook gets onto the hosts: by their namespaces, or by ssh to a real sshd on each
+    #[arg(long, value_name = "HOW")]
+    connection: Option<Reach>,
+}
+
+impl ReachArgs {
+    /// What is said here counts more than the lab file.
+    pub(super) fn choose(&self, topology: &mut Topology) {
+        topology.connection = self.connection.unwrap_or(topology.connection);
+    }
+}
+
 /// Runs it; of a command in a lab host the exit code is passed on.
 pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
         LabCommand::Test(test) => super::trial::run(test),
-        LabCommand::Up { lab, place } => up(&lab, place),
+        LabCommand::Up { lab, reach, place } => up(&lab, &reach, place),
         LabCommand::Down { lab } => down(lab.as_deref()),
         LabCommand::List { json } => list(json).into(),
         LabCommand::Shell { lab, host } => inside::shell(lab.as_deref(), &host),
@@ -90,11 +108,12 @@ pub(super) fn run(lab: Lab) -> ExitCode {
     }
 }
 
-fn up(path: &Path, place: PlaceArgs) -> ExitCode {
-    let topology = match Topology::read(path) {
+fn up(path: &Path, reach: &ReachArgs, place: PlaceArgs) -> ExitCode {
+    let mut topology = match Topology::read(path) {
         Ok(topology) => topology,
         Err(mistakes) => return complain_at(&mistakes).into(),
     };
+    reach.choose(&mut topology);
     match place.choose(topology.requires_ipvs()) {
         Ok(Place::Here) => up_here(&topology).into(),
         Ok(Place::Vm(options)) => in_vm::up(topology.name.as_str(), &options),

@@ -37,13 +37,14 @@ impl<'a> Bootstrap<'a> {
                 format!("{machine}) f=agent-{sha256}; c=\"{checksum} {}\";; ", bytes.len())
             })
             .collect();
-        let run = format!("\"$d/$f\" agent {};", self.mark.as_str());
+        let program = "\"$d/$f\"";
+        let run = format!("exec {program} agent {};", self.mark.as_str());
         let run = match self.identity {
-            None => format!("exec {run}"),
+            None => run,
             Some(identity) => format!(
-                "if [ $(id -un) = {} ]; then exec {run} fi; exec {} {run}",
+                "if [ $(id -un) = {} ]; then {run} fi; exec {};",
                 identity.user(),
-                identity.command(self.mark).join(" ")
+                identity.command(program, self.mark).join(" ")
             ),
         };
         let script = SCRIPT.replace("BUILDS", &builds).replace("RUN", &run);
@@ -111,13 +112,15 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
-    use crate::connection::Secret;
+    use crate::connection::{Method, Secret};
 
     #[test]
     fn is_one_line_that_any_shell_takes() {
         let mark = Mark::new().unwrap();
-        let identity = Become::new("www-data", Some(Secret::new("it's"))).unwrap();
-        for identity in [None, Some(&identity)] {
+        let become_it =
+            |method| Become::new(method, "www-data", Some(Secret::new("it's"))).unwrap();
+        let [sudo, su] = [Method::Sudo, Method::Su].map(become_it);
+        for identity in [None, Some(&sudo), Some(&su)] {
             let script = Bootstrap::new(&mark, identity).unwrap().script();
             assert!(!script.contains('\n'));
             assert_eq!(script.matches('\'').count(), 2, "{script}");

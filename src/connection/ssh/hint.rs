@@ -25,6 +25,11 @@ pub(super) enum Problem {
 /// What a text on standard error means, and what to do about it.
 const KNOWN: &[(&str, &str)] = &[
     (
+        "you have requested strict checking",
+        "it was set up anew, or another machine answers in its place: compare its key before you \
+         put it into known_hosts",
+    ),
+    (
         "Host key verification failed",
         "connect once with `ssh` and compare the host's key, or put it into known_hosts",
     ),

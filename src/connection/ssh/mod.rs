@@ -7,6 +7,8 @@
 #![expect(clippy::disallowed_methods, reason = "a connection is a program that is run")]
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use super::local::spawn;
 use super::mark::Mark;
 use super::{AgentClient, Become, CallError, Connection, LastWords, Unreachable};
 use crate::inventory::Vars;
+use crate::lab::{Entrance, Error, sshd};
 use crate::modules::HostKind;
 use bootstrap::Bootstrap;
 use deadline::Deadline;
@@ -37,18 +40,35 @@ pub struct Ssh {
     host: String,
     program: String,
     arguments: Vec<String>,
+    /// The lab host that connections leave from; otherwise it is this machine.
+    controller: Option<Entrance>,
 }
 
 impl Ssh {
     /// A connection to that host of the inventory, as its variables say; they are Ansible's.
     pub fn new(host: &str, vars: &Vars) -> Result<Self, Unreachable> {
-        let (program, arguments) = options::command(host, vars)?;
-        Ok(Self { host: host.to_owned(), program, arguments })
+        let sockets = options::sockets();
+        let (program, arguments) = options::command(host, vars, &[], sockets.as_deref())?;
+        Ok(Self { host: host.to_owned(), program, arguments, controller: None })
+    }
+
+    /// A connection from a lab's controller to one of its hosts.
+    pub fn in_lab(host: &str, vars: &Vars, controller: Entrance) -> Result<Self, Unreachable> {
+        let alias = format!("HostKeyAlias={host}");
+        let first = ["-F", sshd::CONFIG, "-o", &alias, "-o", "Port=22"].map(str::to_owned);
+        let sockets = Some(Path::new(sshd::FOLDER));
+        let (program, arguments) = options::command(host, vars, &first, sockets)?;
+        Ok(Self { host: host.to_owned(), program, arguments, controller: Some(controller) })
     }
 
     fn spawn(&self, script: &str) -> Result<Child, Unreachable> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(script).stderr(Stdio::piped());
+        if let Some(controller) = &self.controller {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").process_group(0);
+            let failed = |error: Error| Unreachable::new(error.to_string());
+            return controller.spawn(command).map_err(failed);
+        }
         spawn(&mut command).map_err(|error| {
             let failed = Unreachable::new(format!("failed to start `{}`: {error}", self.program));
             match error.kind() {
@@ -56,6 +76,10 @@ impl Ssh {
                 _ => failed,
             }
         })
+    }
+
+    fn kind(&self) -> HostKind {
+        self.controller.as_ref().map_or(HostKind::Machine, Entrance::kind)
     }
 }
 
@@ -72,7 +96,7 @@ impl Connection for Ssh {
         let brought = match bootstrap.follow(&mut child, &deadline) {
             Ok(()) => {
                 deadline.extend(ANSWER);
-                AgentClient::greet(child, HostKind::Machine, words.clone()).map_err(Problem::Agent)
+                AgentClient::greet(child, self.kind(), words.clone()).map_err(Problem::Agent)
             }
             Err(problem) => {
                 // It says why before it ends, which it does once nobody speaks to it any more.

@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -17,11 +17,18 @@ const SOCKET_PATH: usize = 108 - 18;
 /// What `%C` of a `ControlPath` becomes: a SHA-1 in hexadecimal digits.
 const HASH: usize = 40;
 
-/// The program and its arguments, all but the far command.
-pub(super) fn command(host: &str, vars: &Vars) -> Result<(String, Vec<String>), Unreachable> {
+/// The program and its arguments, all but the far command. What comes `first` counts most, as
+/// ssh has it.
+pub(super) fn command(
+    host: &str,
+    vars: &Vars,
+    first: &[String],
+    sockets: Option<&Path>,
+) -> Result<(String, Vec<String>), Unreachable> {
     refuse_passwords(vars)?;
     let options = Options { vars };
     let mut arguments: Vec<String> = vec!["-T".into()];
+    arguments.extend_from_slice(first);
     let mut set = |option: String| arguments.extend(["-o".to_owned(), option]);
     // A question would wait for an answer that nobody can give: hosts are many.
     set("BatchMode=yes".into());
@@ -45,7 +52,7 @@ pub(super) fn command(host: &str, vars: &Vars) -> Result<(String, Vec<String>), 
     }
     match options.words("ansible_ssh_args")? {
         Some(words) => arguments.extend(words),
-        None => arguments.extend(shared_connection()),
+        None => arguments.extend(sockets.map(shared_connection).unwrap_or_default()),
     }
     for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
         arguments.extend(options.words(name)?.unwrap_or_default());
@@ -69,19 +76,20 @@ fn refuse_passwords(vars: &Vars) -> Result<(), Unreachable> {
     }
 }
 
-/// One connection for all runs of the next minute, where there is a private place for its
-/// socket.
-fn shared_connection() -> Vec<String> {
-    let Some(folder) = runtime_folder() else { return Vec::new() };
-    if folder.as_os_str().as_bytes().len() + 1 + HASH > SOCKET_PATH {
-        return Vec::new();
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    if made.is_err() {
-        return Vec::new();
-    }
+/// One connection for all runs of the next minute.
+fn shared_connection(folder: &Path) -> Vec<String> {
     let path = format!("ControlPath={}/%C", quoted_text(&folder.to_string_lossy()));
     ["-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", &path].map(str::to_owned).into()
+}
+
+/// A private place for the sockets of shared connections, where there can be one.
+pub(super) fn sockets() -> Option<PathBuf> {
+    let folder = runtime_folder()?;
+    if folder.as_os_str().as_bytes().len() + 1 + HASH > SOCKET_PATH {
+        return None;
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
+    Some(folder)
 }
 
 /// A folder of the user's own, gone after a boot where there is such a one.
@@ -138,7 +146,7 @@ mod tests {
 
     fn arguments(vars: Value) -> String {
         let Value::Object(vars) = vars else { panic!("{vars}") };
-        command("web1", &vars).unwrap().1.join(" ")
+        command("web1", &vars, &[], Some(Path::new("/run/x"))).unwrap().1.join(" ")
     }
 
     #[test]
@@ -177,8 +185,9 @@ mod tests {
     #[test]
     fn refuses_what_would_be_an_option_and_passwords() {
         let vars = |vars: Value| vars.as_object().unwrap().clone();
-        assert!(command("web1", &vars(json!({"ansible_host": "-oProxyCommand=x"}))).is_err());
-        let error = command("web1", &vars(json!({"ansible_password": "secret"}))).unwrap_err();
+        let command = |of| command("web1", &vars(of), &[], None);
+        assert!(command(json!({"ansible_host": "-oProxyCommand=x"})).is_err());
+        let error = command(json!({"ansible_password": "secret"})).unwrap_err();
         assert!(!format!("{error:?}").contains("secret"));
     }
 }

@@ -23,6 +23,12 @@ impl Subnet {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
+    /// The highest address that a host can have and none of these has.
+    pub(crate) fn free(self, taken: &[IpAddr]) -> Option<Address> {
+        let free = |address: &IpAddr| self.refuse(*address).is_none() && !taken.contains(address);
+        self.0.hosts().rev().find(free).map(Address)
+    }
+
     /// Says why a host cannot have that address here, if it cannot.
     pub(super) fn refuse(self, address: IpAddr) -> Option<String> {
         let net = self.0;

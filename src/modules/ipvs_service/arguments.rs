@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,7 +15,7 @@ use super::words::{Engine, MarkedFamily, Scheduler, Transport};
 use super::{Declared, IpvsService};
 use crate::diagnostic::Remark;
 use crate::netlink::ipvs::written::{
-    Key, Mask, Method, SchedulerFlag, TunnelWords, scheduler_flags,
+    Key, Mask, Method, Port, SchedulerFlag, TunnelWords, protocol_of, scheduler_flags, split,
 };
 use crate::netlink::ipvs::{
     Destination, DestinationKey, Netmask, Persistence, Protocol, Service, ServiceKey,
@@ -36,9 +35,9 @@ pub struct Arguments {
     /// The VIP.
     #[serde(default, alias = "address", skip_serializing_if = "Option::is_none")]
     vip: Option<HostAddress>,
-    /// The port; 0 is every port, and needs `persistent`.
+    /// The port, or its name (`http`); 0 is every port, and needs `persistent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
+    port: Option<Port>,
     /// `tcp`, which is the default, `udp` or `sctp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     protocol: Option<Transport>,
@@ -75,6 +74,10 @@ pub struct Arguments {
     /// The real servers; all of them, and no others. Not given: left as they are.
     #[serde(default, alias = "real_servers", skip_serializing_if = "Option::is_none")]
     destinations: Option<Destinations>,
+    /// For how many seconds at most what is to go keeps the connections that it has: its weight
+    /// becomes 0, and it goes with its last connection, or when time is up. Not given: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain: Option<u32>,
     /// Whether the service is there.
     #[serde(default)]
     state: Presence,
@@ -92,9 +95,9 @@ struct DestinationArguments {
     /// The RIP.
     #[serde(alias = "rip")]
     address: HostAddress,
-    /// The port there; the service's by default, and always but for `nat`.
+    /// The port there, or its name; the service's by default, and always but for `nat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
+    port: Option<Port>,
     /// Its share; 0 takes no new connections. Not given: as it is, or 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weight: Option<u32>,
@@ -129,9 +132,12 @@ impl<'de> Visitor<'de> for AddressOrMapping {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<DestinationArguments, E> {
-        let (address, port) = match text.parse::<SocketAddr>() {
-            Ok(both) => (both.ip().to_string(), Some(both.port())),
-            Err(_) => (text.to_owned(), None),
+        let (address, port) = match split(text) {
+            Some((address, port)) => {
+                let port: StrDeserializer<'_, E> = port.into_deserializer();
+                (address.to_string(), Some(Port::deserialize(port)?))
+            }
+            None => (text.to_owned(), None),
         };
         Ok(DestinationArguments {
             address: HostAddress::deserialize(IntoDeserializer::<E>::into_deserializer(address))?,
@@ -191,14 +197,14 @@ impl Arguments {
             }
             return Ok(key);
         }
-        match (self.vip, self.port, self.fwmark) {
+        match (self.vip, &self.port, self.fwmark) {
             (Some(HostAddress(address)), Some(port), None) => {
                 if self.family.is_some() {
                     return Err(Remark::new("`family` goes only with `fwmark`")
                         .hint("a VIP has its family in itself"));
                 }
                 let protocol = self.protocol.map_or(Protocol::Tcp, Into::into);
-                Ok(ServiceKey::Address { protocol, address, port })
+                Ok(ServiceKey::Address { protocol, address, port: port.number(protocol)? })
             }
             (None, None, Some(mark)) => {
                 if self.protocol.is_some() {
@@ -259,7 +265,10 @@ impl Arguments {
             _ => None,
         };
         let forward = method.with(tunnel)?;
-        let port = arguments.port.unwrap_or(key.port());
+        let port = match &arguments.port {
+            Some(port) => port.number(protocol_of(key))?,
+            None => key.port(),
+        };
         let destination = Destination {
             key: DestinationKey { address: arguments.address.0, port },
             forward,
@@ -286,11 +295,24 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// Puts numbers in place of names, so that every host understands the same by them.
+    fn number_ports(&mut self, key: &ServiceKey) -> Result<(), Remark> {
+        let destinations = self.destinations.iter_mut().flat_map(|all| &mut all.0);
+        let ports = destinations.filter_map(|destination| destination.port.as_mut());
+        for port in self.port.as_mut().into_iter().chain(ports) {
+            *port = Port::Number(port.number(protocol_of(key))?);
+        }
+        Ok(())
+    }
+}
+
 impl TryFrom<Arguments> for IpvsService {
     type Error = Remark;
 
-    fn try_from(arguments: Arguments) -> Result<Self, Remark> {
+    fn try_from(mut arguments: Arguments) -> Result<Self, Remark> {
         let service = arguments.service()?;
+        arguments.number_ports(&service.key)?;
         let used = arguments.forward == Method::Tunnel
             || arguments
                 .destinations
@@ -302,8 +324,8 @@ impl TryFrom<Arguments> for IpvsService {
                 .hint("say `forward: tunnel`"));
         }
         let destinations = arguments.declared(&service.key)?;
-        let state = arguments.state;
-        Ok(Self { arguments, service, destinations, state })
+        let (drain, state) = (arguments.drain, arguments.state);
+        Ok(Self { arguments, service, destinations, drain, state })
     }
 }
 

@@ -222,7 +222,9 @@ fn says_where_a_mistake_is_and_what_to_do() {
         ("vip: 224.0.0.9\nport: 80".into(), "t.yml:1:6: address `224.0.0.9` is a multicast"),
         ("vip: 10.0.0.300\nport: 80".into(), "t.yml:1:6: `10.0.0.300` is not an IP address"),
         ("vip: 10.0.0.1/24\nport: 80".into(), "leave the prefix length out"),
-        ("vip: 10.0.0.1\nport: 70000".into(), "t.yml:2:7: expected a whole number from 0 to"),
+        ("vip: 10.0.0.1\nport: 70000".into(), "t.yml:2:7: expected a port: a whole number from 0"),
+        ("vip: 10.0.0.1\nport: htttp".into(), "`htttp` is not a port of tcp (it is a number"),
+        ("vip: 10.0.0.1\nport: -1".into(), "t.yml:2:7: expected a port"),
         ("vip: 10.0.0.1\nport: 0".into(), "needs persistence (give a port, or set"),
         ("vip: 10.0.0.1".into(), "`port` is missing"),
         ("port: 80".into(), "needs a `service`, a `vip` and a `port`, or"),
@@ -280,4 +282,18 @@ fn an_address_alone_is_a_destination() {
         "{web}destinations: [{{address: 10.0.0.2}}, {{address: 10.0.0.3, port: 8080}}]}}"
     ));
     assert_eq!(short.destinations, long.destinations);
+}
+
+#[test]
+fn takes_ports_by_their_names_and_sends_numbers_on() {
+    let named: IpvsService = travelled(
+        "{vip: 10.0.0.1, port: domain, protocol: udp, forward: nat, destinations: \
+         [{address: 10.0.0.2, port: ntp}, '10.0.0.3:ntp', '10.0.0.4:5353', 10.0.0.5]}",
+    );
+    assert_eq!(named.key().to_string(), "udp://10.0.0.1:53");
+    let destinations = named.destinations.as_deref().unwrap_or_default();
+    let ports: Vec<u16> = destinations.iter().map(|one| one.key.port).collect();
+    assert_eq!(ports, [123, 123, 5353, 53]);
+    let sent = serde_json::to_value(&named).unwrap();
+    assert_eq!((&sent["port"], &sent["destinations"][0]["port"]), (&53.into(), &123.into()));
 }

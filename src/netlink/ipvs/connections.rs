@@ -77,7 +77,9 @@ pub fn connections()
 }
 
 /// The first line names the columns.
-fn parse_all(lines: impl BufRead) -> impl Iterator<Item = Result<Connection, ConnectionsError>> {
+pub(super) fn parse_all(
+    lines: impl BufRead,
+) -> impl Iterator<Item = Result<Connection, ConnectionsError>> {
     let numbered = lines.lines().enumerate().skip(1);
     numbered.map(|(index, line)| {
         Connection::parse(&line?).ok_or(ConnectionsError::Line { line: index + 1 })

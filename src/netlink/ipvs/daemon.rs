@@ -3,12 +3,16 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::netlink::InterfaceName;
 
 /// Which end of the synchronisation a daemon is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DaemonRole {
     /// Sends its connections.

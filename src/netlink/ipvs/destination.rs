@@ -6,6 +6,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
+use super::service::{Protocol, ServiceKey};
 use super::stats::{Stats, Unknown};
 
 /// What makes a destination the one it is, within its service.
@@ -54,7 +55,7 @@ impl fmt::Display for Forward {
 pub enum Tunnel {
     /// IP in IP.
     Ipip,
-    /// Generic UDP encapsulation; kernel 5.3 or newer.
+    /// Generic UDP encapsulation; kernel 5.2 or newer.
     Gue {
         /// The UDP port that the real server decapsulates at.
         port: NonZeroU16,
@@ -157,4 +158,19 @@ pub struct DestinationState {
     /// What a newer kernel says besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Unknown>,
+}
+
+impl DestinationState {
+    /// The connections that draining waits for. IPVS counts those of UDP among the inactive ones,
+    /// and marked packets may be of any protocol; of TCP these are closed already.
+    #[must_use]
+    pub fn open_connections(&self, service: &ServiceKey) -> u64 {
+        let inactive = match service {
+            ServiceKey::Address { protocol: Protocol::Udp, .. } | ServiceKey::Fwmark { .. } => {
+                self.inactive_connections
+            }
+            ServiceKey::Address { .. } => 0,
+        };
+        u64::from(self.active_connections) + u64::from(inactive)
+    }
 }

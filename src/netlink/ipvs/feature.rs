@@ -38,7 +38,7 @@ impl Feature {
             Self::Gue => ("tunnels by GUE", Release(5, 2, 0)),
             Self::Gre => ("tunnels by GRE", Release(5, 3, 0)),
             Self::TunnelChecksum => ("checksums of tunnels", Release(5, 3, 0)),
-            Self::SchedulerFlags => ("flags of schedulers", Release(3, 12, 0)),
+            Self::SchedulerFlags => ("flags of schedulers", Release(3, 11, 0)),
             Self::DaemonOptions => {
                 ("a length, group, port or TTL of the sync daemon", Release(4, 3, 0))
             }

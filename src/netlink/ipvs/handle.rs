@@ -13,9 +13,10 @@ use super::error::Error;
 use super::feature::{self, Feature};
 use super::message::{self, Request};
 use super::option::Options;
-use super::service::{Service, ServiceKey, ServiceState};
+use super::service::{Family, Service, ServiceKey, ServiceState};
 use super::table::VirtualService;
-use crate::netlink::socket::{self, Socket};
+use crate::netlink::socket::{self, Batch, Batches, Socket};
+use crate::netlink::wire::Malformed;
 
 /// A socket to the IPVS of the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -39,8 +40,8 @@ pub struct Failure {
 }
 
 impl Handle {
-    /// Opens a socket and looks IPVS up by its name, upon which the kernel loads `ip_vs` where
-    /// it can.
+    /// Opens a socket and looks IPVS up by its name, upon which the kernel, from 5.16 on, loads
+    /// `ip_vs` where it can.
     pub fn open() -> Result<Self, Error> {
         let what = "find IPVS in the kernel";
         let mut socket = generic_socket(what)?;
@@ -107,11 +108,18 @@ impl Handle {
     /// Lists the destinations of a service, in the kernel's order. Of a service that is not
     /// there it is an empty list: the kernel does not tell the two apart.
     pub fn destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationState>, Error> {
-        let family = key.family();
-        let found = self
-            .dump(&message::destinations_request(key), |body| message::destination(body, family))
-            .map_err(|error| Error::reading(format!("list the destinations of {key}"), error))?;
+        let found = self.each_destination(key, message::destination)?;
         Ok(without_repeats(found, |state| state.destination.key))
+    }
+
+    fn each_destination<T>(
+        &mut self,
+        key: &ServiceKey,
+        decode: fn(&[u8], Family) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Error> {
+        let family = key.family();
+        self.dump(&message::destinations_request(key), |body| decode(body, family))
+            .map_err(|error| Error::reading(format!("list the destinations of {key}"), error))
     }
 
     /// Lists every service with its destinations.
@@ -142,8 +150,8 @@ impl Handle {
             let destinations = match told {
                 Some(destinations) => destinations,
                 None => {
-                    let states = self.destinations(&service.key)?.into_iter();
-                    states.map(|state| state.destination).collect()
+                    let found = self.each_destination(&service.key, message::declared_destination);
+                    without_repeats(found?, |destination| destination.key)
                 }
             };
             declared.push(VirtualService { service, destinations });
@@ -239,13 +247,24 @@ impl Handle {
     }
 
     /// Does many requests that may not make sense: the kernel is to judge.
-    pub(crate) fn send_all<R: AsRef<Request>>(
+    fn send_all<R: AsRef<Request>>(&mut self, requests: &[R]) -> Result<Vec<Failure>, Error> {
+        self.send_batches(requests, batches(self.family, requests))
+    }
+
+    /// What encodes requests for this handle, in whatever thread.
+    pub(crate) fn encoder(&self) -> Encoder {
+        Encoder { family: self.family }
+    }
+
+    /// The same with what was encoded beforehand.
+    pub(crate) fn send_batches<R: AsRef<Request>>(
         &mut self,
         requests: &[R],
+        batches: impl IntoIterator<Item = Batch>,
     ) -> Result<Vec<Failure>, Error> {
-        let bodies = requests.iter().map(|request| request.as_ref().encode());
-        let refused = self.socket.change_all(self.family, bodies).map_err(|source| {
-            Error::Socket { what: format!("apply {} changes", requests.len()), source }
+        let refused = self.socket.change_all(batches).map_err(|source| Error::Socket {
+            what: format!("apply {} changes", requests.len()),
+            source,
         })?;
         let failure = |(index, errno): (usize, Errno)| {
             let request = requests.get(index)?.as_ref();
@@ -354,7 +373,7 @@ impl Handle {
     fn get<T>(
         &mut self,
         body: &[u8],
-        decode: impl Fn(&[u8]) -> Result<T, crate::netlink::wire::Malformed>,
+        decode: impl Fn(&[u8]) -> Result<T, Malformed>,
     ) -> Result<Option<T>, socket::Error> {
         self.socket.get(socket::Request { kind: self.family, body }, decode)
     }
@@ -362,10 +381,37 @@ impl Handle {
     fn dump<T>(
         &mut self,
         body: &[u8],
-        decode: impl Fn(&[u8]) -> Result<T, crate::netlink::wire::Malformed>,
+        decode: impl Fn(&[u8]) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, socket::Error> {
         self.socket.dump(socket::Request { kind: self.family, body }, decode)
     }
+}
+
+/// Encodes requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encoder {
+    family: u16,
+}
+
+/// Requests, and what the kernel gets of them.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// The requests.
+    pub(crate) requests: Vec<Request>,
+    /// The datagrams.
+    pub(crate) batches: Vec<Batch>,
+}
+
+impl Encoder {
+    /// Encodes all of them.
+    pub(crate) fn encode(self, requests: Vec<Request>) -> Encoded {
+        let batches = batches(self.family, &requests).collect();
+        Encoded { requests, batches }
+    }
+}
+
+fn batches<R: AsRef<Request>>(family: u16, requests: &[R]) -> impl Iterator<Item = Batch> {
+    Batches::new(family, requests, |request, out| request.as_ref().write(out))
 }
 
 fn generic_socket(what: &str) -> Result<Socket, Error> {
@@ -377,7 +423,7 @@ fn check(request: &Request) -> Result<(), Error> {
 }
 
 fn nothing(what: &str) -> Error {
-    let malformed = crate::netlink::wire::Malformed("an acknowledgement without an answer");
+    let malformed = Malformed("an acknowledgement without an answer");
     Error::Socket { what: what.into(), source: malformed.into() }
 }
 

@@ -42,41 +42,50 @@ pub enum Request {
 impl Request {
     /// What follows the netlink header.
     pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(ROOM));
+        self.write(&mut out);
+        out.0
+    }
+
+    /// Writes what follows the netlink header.
+    pub(super) fn write(&self, out: &mut Writer) {
         let service = |out: &mut Writer, key: &ServiceKey| {
             out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service_key(out, key));
         };
         match self {
-            Self::AddService(new) => command(IPVS_CMD_NEW_SERVICE, |out| {
+            Self::AddService(new) => write_command(out, IPVS_CMD_NEW_SERVICE, |out| {
                 out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service(out, new));
             }),
-            Self::EditService(new) => command(IPVS_CMD_SET_SERVICE, |out| {
+            Self::EditService(new) => write_command(out, IPVS_CMD_SET_SERVICE, |out| {
                 out.nest(IPVS_CMD_ATTR_SERVICE, |out| attr::write_service(out, new));
             }),
-            Self::RemoveService(key) => command(IPVS_CMD_DEL_SERVICE, |out| service(out, key)),
-            Self::AddDestination(key, new) => command(IPVS_CMD_NEW_DEST, |out| {
+            Self::RemoveService(key) => {
+                write_command(out, IPVS_CMD_DEL_SERVICE, |out| service(out, key))
+            }
+            Self::AddDestination(key, new) => write_command(out, IPVS_CMD_NEW_DEST, |out| {
                 service(out, key);
                 out.nest(IPVS_CMD_ATTR_DEST, |out| attr::write_destination(out, new));
             }),
-            Self::EditDestination(key, new) => command(IPVS_CMD_SET_DEST, |out| {
+            Self::EditDestination(key, new) => write_command(out, IPVS_CMD_SET_DEST, |out| {
                 service(out, key);
                 out.nest(IPVS_CMD_ATTR_DEST, |out| attr::write_destination(out, new));
             }),
-            Self::RemoveDestination(key, old) => command(IPVS_CMD_DEL_DEST, |out| {
+            Self::RemoveDestination(key, old) => write_command(out, IPVS_CMD_DEL_DEST, |out| {
                 service(out, key);
                 out.nest(IPVS_CMD_ATTR_DEST, |out| attr::write_destination_key(out, old));
             }),
-            Self::StartDaemon(new) => command(IPVS_CMD_NEW_DAEMON, |out| {
+            Self::StartDaemon(new) => write_command(out, IPVS_CMD_NEW_DAEMON, |out| {
                 out.nest(IPVS_CMD_ATTR_DAEMON, |out| attr::write_daemon(out, new));
             }),
-            Self::StopDaemon(key) => command(IPVS_CMD_DEL_DAEMON, |out| {
+            Self::StopDaemon(key) => write_command(out, IPVS_CMD_DEL_DAEMON, |out| {
                 out.nest(IPVS_CMD_ATTR_DAEMON, |out| attr::write_daemon_key(out, key));
             }),
             Self::SetTimeouts(timeouts) => {
-                command(IPVS_CMD_SET_CONFIG, |out| attr::write_timeouts(out, timeouts))
+                write_command(out, IPVS_CMD_SET_CONFIG, |out| attr::write_timeouts(out, timeouts))
             }
-            Self::Zero(Some(key)) => command(IPVS_CMD_ZERO, |out| service(out, key)),
-            Self::Zero(None) => command(IPVS_CMD_ZERO, |_| {}),
-            Self::Flush => command(IPVS_CMD_FLUSH, |_| {}),
+            Self::Zero(Some(key)) => write_command(out, IPVS_CMD_ZERO, |out| service(out, key)),
+            Self::Zero(None) => write_command(out, IPVS_CMD_ZERO, |_| {}),
+            Self::Flush => write_command(out, IPVS_CMD_FLUSH, |_| {}),
         }
     }
 
@@ -159,12 +168,16 @@ impl fmt::Display for Request {
 /// Enough for most commands, so that a message need not grow while it is written.
 const ROOM: usize = 192;
 
-/// Writes `struct genlmsghdr` and what belongs to the command.
+/// A message of `struct genlmsghdr` and what belongs to the command.
 pub(super) fn command(command: u8, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut out = Writer(Vec::with_capacity(ROOM));
-    out.0.extend([command, IPVS_GENL_VERSION, 0, 0]);
-    fill(&mut out);
+    write_command(&mut out, command, fill);
     out.0
+}
+
+fn write_command(out: &mut Writer, command: u8, fill: impl FnOnce(&mut Writer)) {
+    out.0.extend_from_slice(&[command, IPVS_GENL_VERSION, 0, 0]);
+    fill(out);
 }
 
 /// Asks for the number of a generic netlink family; on a kernel that can, loads its module.
@@ -211,6 +224,12 @@ pub(super) fn service(body: &[u8]) -> Result<ServiceState, Malformed> {
 pub(super) fn destination(body: &[u8], family: Family) -> Result<DestinationState, Malformed> {
     let attributes = reply(body, IPVS_CMD_NEW_DEST)?;
     attr::read_destination(find(attributes, IPVS_CMD_ATTR_DEST)?.nested(), family)
+}
+
+/// What can be declared of a destination, without its counters.
+pub(super) fn declared_destination(body: &[u8], family: Family) -> Result<Destination, Malformed> {
+    let attributes = reply(body, IPVS_CMD_NEW_DEST)?;
+    attr::read_declared_destination(find(attributes, IPVS_CMD_ATTR_DEST)?.nested(), family)
 }
 
 pub(super) fn daemon(body: &[u8]) -> Result<Daemon, Malformed> {

@@ -53,6 +53,8 @@ mod handle;
 mod message;
 mod option;
 mod refused;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod replies;
 mod service;
 mod settings;
 mod stats;
@@ -63,6 +65,7 @@ pub use connections::{Connection, ConnectionsError, EngineData, connections};
 pub use daemon::{Daemon, DaemonKey, DaemonRole, Info, Timeouts};
 pub use destination::{Checksum, Destination, DestinationKey, DestinationState, Forward, Tunnel};
 pub use error::Error;
+pub(crate) use handle::{Encoded, Encoder};
 pub use handle::{Failure, Handle};
 pub use message::Request;
 pub use refused::Refused;

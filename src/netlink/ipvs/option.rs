@@ -37,6 +37,9 @@ const DESTINATIONS: usize = 24;
 const DESTINATION: usize = 40 + STATS;
 /// `struct ip_vs_stats_user`.
 const STATS: usize = 56;
+/// The most bytes that are asked for at once: two million services. What is more comes over
+/// netlink, piece by piece.
+const LARGEST: usize = 256 << 20;
 
 /// A socket whose options are those of IPVS, in the namespace of the thread that opened it.
 #[derive(Debug)]
@@ -58,15 +61,14 @@ impl Options {
 
     /// How many destinations each IPv4 service has, those of IPv6 included.
     pub(super) fn counts(&mut self) -> Result<HashMap<ServiceKey, u32>, Errno> {
-        self.fill(INFO, |_| {});
+        self.fill(INFO, |_| {})?;
         self.ask(GET_INFO)?;
         // Some may be added meanwhile; those that do not fit are just not told.
         let room = u32_at(&self.buffer, 8).saturating_add(64);
-        self.fill(SERVICES + room as usize * SERVICE, |out| put(out, 0, &room.to_ne_bytes()));
+        let length = SERVICES.saturating_add((room as usize).saturating_mul(SERVICE));
+        self.fill(length, |out| put(out, 0, &room.to_ne_bytes()))?;
         self.ask(GET_SERVICES)?;
-        let entries = self.buffer.get(SERVICES..).unwrap_or_default().chunks_exact(SERVICE);
-        let counted = entries.filter_map(|entry| Some((service_key(entry)?, u32_at(entry, 44))));
-        Ok(counted.collect())
+        Ok(counted(&self.buffer))
     }
 
     /// The destinations of an IPv4 service in the kernel's order, when they are just that many,
@@ -78,25 +80,24 @@ impl Options {
     ) -> Option<Vec<Destination>> {
         // Room for one more: then there is one more, and the count was of another moment.
         let room = count.checked_add(1)?;
-        self.fill(DESTINATIONS + room as usize * DESTINATION, |out| {
+        let length = DESTINATIONS.saturating_add((room as usize).saturating_mul(DESTINATION));
+        let filled = self.fill(length, |out| {
             put_service_key(out, key);
             put(out, 16, &room.to_ne_bytes());
         });
+        filled.ok()?;
         self.ask(GET_DESTS).ok()?;
-        let entries = self.buffer.get(DESTINATIONS..)?.chunks_exact(DESTINATION);
-        // Those that were not filled have no address.
-        let filled = entries.take_while(|entry| u32_at(entry, 0) != 0);
-        let mut found = Vec::with_capacity(count as usize);
-        for entry in filled {
-            found.push(destination(entry)?);
-        }
-        (found.len() == count as usize).then_some(found)
+        listed(&self.buffer, count)
     }
 
-    fn fill(&mut self, length: usize, write: impl FnOnce(&mut [u8])) {
+    fn fill(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Result<(), Errno> {
+        if length > LARGEST {
+            return Err(Errno::E2BIG);
+        }
         self.buffer.clear();
         self.buffer.resize(length, 0);
         write(&mut self.buffer);
+        Ok(())
     }
 
     fn ask(&mut self, option: i32) -> Result<(), Errno> {
@@ -113,6 +114,21 @@ impl Options {
         };
         Errno::result(result).map(drop)
     }
+}
+
+/// Takes `struct ip_vs_get_services` apart: how many destinations each service has.
+pub(super) fn counted(buffer: &[u8]) -> HashMap<ServiceKey, u32> {
+    let entries = buffer.get(SERVICES..).unwrap_or_default().chunks_exact(SERVICE);
+    entries.filter_map(|entry| Some((service_key(entry)?, u32_at(entry, 44)))).collect()
+}
+
+/// Takes `struct ip_vs_get_dests` apart; `None` when the destinations are not just that many.
+pub(super) fn listed(buffer: &[u8], count: u32) -> Option<Vec<Destination>> {
+    let entries = buffer.get(DESTINATIONS..)?.chunks_exact(DESTINATION);
+    // Those that were not filled have no address.
+    let filled = entries.take_while(|entry| u32_at(entry, 0) != 0);
+    let found = filled.map(destination).collect::<Option<Vec<_>>>()?;
+    (found.len() == count as usize).then_some(found)
 }
 
 /// The first fields of `struct ip_vs_get_dests`.

@@ -16,6 +16,7 @@ use super::message::Request;
 use super::refused::Refused;
 use super::service::{Service, ServiceKey};
 
+mod drain;
 mod reconcile;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,8 @@ mod key;
 mod port;
 mod words;
 
-pub(crate) use key::Key;
+pub(crate) use key::{Key, protocol_of, split};
+pub(crate) use port::Port;
 pub(crate) use words::{Mask, Method, SchedulerFlag, TunnelWords, scheduler_flags};
 
 use super::destination::{Destination, DestinationKey, Forward};
@@ -55,7 +56,7 @@ struct WrittenService {
 struct WrittenDestination {
     address: IpAddr,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
+    port: Option<Port>,
     forward: Method,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tunnel: Option<TunnelWords>,
@@ -161,7 +162,7 @@ impl WrittenDestination {
         };
         Ok(Self {
             address,
-            port: (port != service.port()).then_some(port),
+            port: (port != service.port()).then_some(Port::Number(port)),
             forward,
             tunnel,
             weight: destination.weight,
@@ -171,7 +172,10 @@ impl WrittenDestination {
     }
 
     fn read(self, service: &ServiceKey) -> Result<Destination, Remark> {
-        let port = self.port.unwrap_or(service.port());
+        let port = match self.port {
+            Some(port) => port.number(protocol_of(service))?,
+            None => service.port(),
+        };
         let destination = Destination {
             key: DestinationKey { address: self.address, port },
             forward: self.forward.with(self.tunnel)?,

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use netlink_sys::protocols::NETLINK_GENERIC;
 
 use super::super::wire::{Attributes, Writer};
+use super::batch::{BATCH, DATAGRAM};
+use super::replay::replay;
 use super::*;
 
 // The controller of generic netlink answers everyone, so these tests need no privileges.
@@ -15,6 +17,10 @@ fn family(name: &str) -> Vec<u8> {
     let mut body = Writer(vec![3, 1, 0, 0]);
     body.text(2, name);
     body.0
+}
+
+fn batches(kind: u16, bodies: impl IntoIterator<Item = Vec<u8>>) -> impl Iterator<Item = Batch> {
+    Batches::new(kind, bodies, |body, out| out.0.extend(body))
 }
 
 fn name(body: &[u8]) -> Result<String, Malformed> {
@@ -65,7 +71,7 @@ fn finds_the_refused_ones_among_several_datagrams() {
         let expected: Vec<(usize, Errno)> =
             (0..count).filter(|index| is_bad(*index)).map(|i| (i, Errno::ENOENT)).collect();
         assert_eq!(
-            socket.change_all(CONTROLLER, (0..count).map(body)).unwrap(),
+            socket.change_all(batches(CONTROLLER, (0..count).map(body))).unwrap(),
             expected,
             "{count}"
         );
@@ -75,17 +81,40 @@ fn finds_the_refused_ones_among_several_datagrams() {
 #[test]
 fn sends_at_least_one_request_however_large() {
     let (small, large) = (vec![0; 100], vec![0; 2 * DATAGRAM]);
-    let request = |body| Request { kind: CONTROLLER, body };
-    let mut batch = Batch::default();
-    assert!(batch.has_room_for(request(&large[..])));
-    batch.add(request(&large[..]), 1);
-    assert!(!batch.has_room_for(request(&small[..])));
-    let mut batch = Batch::default();
-    while batch.has_room_for(request(&small[..])) {
-        batch.add(request(&small[..]), 1);
-        assert!(!batch.has_room_for(request(&large[..])));
+    let bodies = [&large, &small, &large, &large].map(Vec::clone);
+    let counts = batches(CONTROLLER, bodies).map(|batch| (batch.begins_at, batch.count));
+    assert_eq!(counts.collect::<Vec<_>>(), [(0, 1), (1, 1), (2, 1), (3, 1)]);
+    let many = vec![small; 2 * BATCH + 1];
+    let counts = batches(CONTROLLER, many).map(|batch| (batch.begins_at, batch.count));
+    assert_eq!(counts.collect::<Vec<_>>(), [(0, BATCH), (BATCH, BATCH), (2 * BATCH, 1)]);
+    assert_eq!(batches(CONTROLLER, []).count(), 0);
+}
+
+#[test]
+fn asks_for_one_acknowledgement_and_numbers_every_request() {
+    // The second one is longer than three quarters of a datagram, and not aligned.
+    let bodies = [vec![1; 5], vec![2; DATAGRAM * 3 / 4 + 1], vec![3; DATAGRAM / 4], vec![4; 1]];
+    let mut found = Vec::new();
+    for mut batch in batches(CONTROLLER, bodies.clone()) {
+        batch.number_from(u32::MAX);
+        assert_eq!(batch.datagram.len() % 4, 0);
+        found.extend(Messages(&batch.datagram).map(|message| {
+            let Message { kind, flags, sequence, body } = message.unwrap();
+            assert_eq!(kind, CONTROLLER);
+            (flags, sequence, body.to_vec())
+        }));
     }
-    assert_eq!(batch.count, BATCH);
+    let [one, two, three, four] = bodies;
+    let acknowledged = NLM_F_REQUEST | NLM_F_ACK;
+    assert_eq!(
+        found,
+        [
+            (NLM_F_REQUEST, u32::MAX, one),
+            (acknowledged, 0, two),
+            (NLM_F_REQUEST, u32::MAX, three),
+            (acknowledged, 0, four),
+        ]
+    );
 }
 
 #[test]
@@ -127,7 +156,10 @@ fn scripted(answers: impl IntoIterator<Item = Answer>) -> Socket<Script> {
 
 fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let mut datagram = Vec::new();
-    put(&mut datagram, Request { kind, body }, flags, sequence);
+    let length = (HEADER_LENGTH + body.len()) as u32;
+    put_header(&mut datagram, length, kind, flags, sequence);
+    datagram.extend(body);
+    datagram.resize(align(datagram.len()), 0);
     datagram
 }
 
@@ -202,23 +234,6 @@ fn retries_a_call_that_a_signal_interrupted() {
     assert_eq!(socket.dump(ASK, first_byte).unwrap(), [3]);
 }
 
-/// What comes next; when nothing does, the socket fails instead of waiting for ever.
-struct Mutated(RefCell<VecDeque<Vec<u8>>>);
-
-impl Wire for Mutated {
-    fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        Ok(datagram.len())
-    }
-
-    fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<(usize, u32)> {
-        let next = self.0.borrow_mut().pop_front();
-        let datagram = next.ok_or(io::Error::from(io::ErrorKind::TimedOut))?;
-        let room = buffer.capacity() - buffer.len();
-        buffer.extend(datagram.iter().take(room));
-        Ok((datagram.len(), 0))
-    }
-}
-
 #[test]
 fn survives_answers_that_are_cut_overwritten_or_out_of_order() {
     let mut seed = 1u64;
@@ -248,13 +263,12 @@ fn survives_answers_that_are_cut_overwritten_or_out_of_order() {
                 }
             }
         }
-        let wire = Mutated(RefCell::new(answers.into()));
-        let mut socket = Socket { wire, sequence: 0, buffer: Vec::with_capacity(256) };
+        let mut socket = replay(answers);
         // None may panic or go on for ever, and an answer is never longer than what came.
         if let Ok(found) = socket.dump(ASK, first_byte) {
             assert!(found.len() <= 8, "{found:?}");
         }
-        if let Ok(refused) = socket.change_all(32, vec![vec![0; 8]; 3]) {
+        if let Ok(refused) = socket.change_all(batches(32, vec![vec![0; 8]; 3])) {
             assert!(refused.iter().all(|(index, _)| *index < 3), "{refused:?}");
         }
     }

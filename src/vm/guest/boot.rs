@@ -175,6 +175,8 @@ fn mounted(
     flags: MsFlags,
     options: &str,
 ) -> Result<(), Error> {
-    mount(Some(source), target, Some(kind), flags, Some(options))
+    // Linux before 5.1 takes an empty text for an option that it does not know.
+    let options = (!options.is_empty()).then_some(options);
+    mount(Some(source), target, Some(kind), flags, options)
         .map_err(Error::errno(format!("mount `{source}` ({kind}) on `{target}`")))
 }

@@ -13,7 +13,8 @@ use nix::libc;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
-use nix::unistd::setsid;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Pid, pipe2, setsid};
 
 use crate::vm::frame::{Size, Start};
 
@@ -180,11 +181,56 @@ fn resize(terminal: &File, size: Size) -> io::Result<()> {
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// `pidfd_open`, Linux 5.3.
+/// A descriptor that is readable, or hung up, once the child has ended.
 fn process_descriptor(child: &Child) -> io::Result<OwnedFd> {
     // SAFETY: takes two integers.
-    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) })?;
-    let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just handed out this descriptor, to nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    match Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) }) {
+        Ok(fd) => {
+            let fd = i32::try_from(fd).map_err(io::Error::other)?;
+            // SAFETY: the kernel has just handed out this descriptor, to nobody else.
+            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        }
+        // It came with Linux 5.3; before that a thread has to wait.
+        Err(Errno::ENOSYS) => watched(child.id()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// One end of a pipe, whose other end closes when the process has ended. Does not reap it.
+fn watched(process: u32) -> io::Result<OwnedFd> {
+    let process = i32::try_from(process).map_err(io::Error::other)?;
+    let (ended, other) = pipe2(OFlag::O_CLOEXEC)?;
+    std::thread::Builder::new().spawn(move || {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(Pid::from_raw(process)), flags) == Err(Errno::EINTR) {}
+        drop(other);
+    })?;
+    Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    #[test]
+    fn tells_the_end_of_a_process_and_leaves_it_to_be_reaped() {
+        for descriptor in [process_descriptor, |child: &Child| watched(child.id())] {
+            let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let ended = descriptor(&child).unwrap();
+            let within = |milliseconds: u64| {
+                let mut fds = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+                let timeout = PollTimeout::try_from(Duration::from_millis(milliseconds)).unwrap();
+                poll(&mut fds, timeout).unwrap()
+            };
+            assert_eq!(within(20), 0, "it is still there");
+            drop(child.stdin.take());
+            assert_eq!(within(10_000), 1, "it has ended");
+            assert!(child.wait().unwrap().success());
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use super::{family_of, ip, kept, number_of, octets, read_stats};
+use super::{family_of, ip, kept, number_of, octets, read_either};
 use crate::netlink::ipvs::constants::*;
 use crate::netlink::ipvs::{
     Checksum, Destination, DestinationKey, DestinationState, Family, Forward, Tunnel,
@@ -60,11 +60,48 @@ pub(in crate::netlink::ipvs) fn read_destination(
     attributes: Attributes<'_>,
     family: Family,
 ) -> Result<DestinationState, Malformed> {
+    let destination = read_declared_destination(attributes.clone(), family)?;
+    let (mut active, mut inactive, mut persistent) = (0, 0, 0);
+    let (mut stats, mut stats64, mut unknown) = (None, None, Vec::new());
+    for attribute in attributes {
+        let attribute = attribute?;
+        match attribute.kind {
+            IPVS_DEST_ATTR_ADDR
+            | IPVS_DEST_ATTR_PORT
+            | IPVS_DEST_ATTR_FWD_METHOD
+            | IPVS_DEST_ATTR_WEIGHT
+            | IPVS_DEST_ATTR_U_THRESH
+            | IPVS_DEST_ATTR_L_THRESH
+            | IPVS_DEST_ATTR_ADDR_FAMILY
+            | IPVS_DEST_ATTR_TUN_TYPE
+            | IPVS_DEST_ATTR_TUN_PORT
+            | IPVS_DEST_ATTR_TUN_FLAGS => {}
+            IPVS_DEST_ATTR_ACTIVE_CONNS => active = attribute.u32()?,
+            IPVS_DEST_ATTR_INACT_CONNS => inactive = attribute.u32()?,
+            IPVS_DEST_ATTR_PERSIST_CONNS => persistent = attribute.u32()?,
+            IPVS_DEST_ATTR_STATS => stats = Some(attribute),
+            IPVS_DEST_ATTR_STATS64 => stats64 = Some(attribute),
+            _ => unknown.push(kept(&attribute)),
+        }
+    }
+    Ok(DestinationState {
+        destination,
+        active_connections: active,
+        inactive_connections: inactive,
+        persistent_connections: persistent,
+        stats: read_either(stats64, stats)?,
+        unknown,
+    })
+}
+
+/// Reads what can be declared of a destination, and nothing else.
+pub(in crate::netlink::ipvs) fn read_declared_destination(
+    attributes: Attributes<'_>,
+    family: Family,
+) -> Result<Destination, Malformed> {
     let (mut family, mut address, mut port, mut method) = (family, None, None, None);
     let (mut kind, mut outer_port, mut tunnel_flags) = (0, 0, 0);
     let (mut weight, mut upper, mut lower) = (0, 0, 0);
-    let (mut active, mut inactive, mut persistent) = (0, 0, 0);
-    let (mut stats, mut stats64, mut unknown) = (None, None, Vec::new());
     for attribute in attributes {
         let attribute = attribute?;
         match attribute.kind {
@@ -74,16 +111,11 @@ pub(in crate::netlink::ipvs) fn read_destination(
             IPVS_DEST_ATTR_WEIGHT => weight = attribute.u32()?,
             IPVS_DEST_ATTR_U_THRESH => upper = attribute.u32()?,
             IPVS_DEST_ATTR_L_THRESH => lower = attribute.u32()?,
-            IPVS_DEST_ATTR_ACTIVE_CONNS => active = attribute.u32()?,
-            IPVS_DEST_ATTR_INACT_CONNS => inactive = attribute.u32()?,
-            IPVS_DEST_ATTR_PERSIST_CONNS => persistent = attribute.u32()?,
             IPVS_DEST_ATTR_ADDR_FAMILY => family = family_of(attribute.u16()?)?,
             IPVS_DEST_ATTR_TUN_TYPE => kind = attribute.u8()?,
             IPVS_DEST_ATTR_TUN_PORT => outer_port = attribute.be16()?,
             IPVS_DEST_ATTR_TUN_FLAGS => tunnel_flags = attribute.u16()?,
-            IPVS_DEST_ATTR_STATS => stats = Some(read_stats(attribute.nested(), false)?),
-            IPVS_DEST_ATTR_STATS64 => stats64 = Some(read_stats(attribute.nested(), true)?),
-            _ => unknown.push(kept(&attribute)),
+            _ => {}
         }
     }
     let missing = Malformed("a destination without an address, port or method");
@@ -97,20 +129,12 @@ pub(in crate::netlink::ipvs) fn read_destination(
         // The mask leaves three bits.
         method => Forward::Other(method as u8),
     };
-    let destination = Destination {
+    Ok(Destination {
         key: DestinationKey { address: ip(&address, family)?, port },
         forward,
         weight,
         upper_threshold: NonZeroU32::new(upper),
         lower_threshold: NonZeroU32::new(lower),
-    };
-    Ok(DestinationState {
-        destination,
-        active_connections: active,
-        inactive_connections: inactive,
-        persistent_connections: persistent,
-        stats: stats64.or(stats).unwrap_or_default(),
-        unknown,
     })
 }
 

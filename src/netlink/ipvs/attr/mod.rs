@@ -19,7 +19,9 @@ use crate::netlink::wire::{Attribute, Attributes, Malformed};
 pub(super) use self::daemon::{
     read_daemon, read_info, read_timeouts, write_daemon, write_daemon_key, write_timeouts,
 };
-pub(super) use self::destination::{read_destination, write_destination, write_destination_key};
+pub(super) use self::destination::{
+    read_declared_destination, read_destination, write_destination, write_destination_key,
+};
 pub(super) use self::service::{protocol_number, read_service, write_service, write_service_key};
 
 /// Reads counters: with `wide` all are of 64 bits, without it only the two of bytes.
@@ -43,6 +45,18 @@ fn read_stats(attributes: Attributes<'_>, wide: bool) -> Result<Stats, Malformed
         *counter = if is_wide { attribute.u64()? } else { attribute.u32()?.into() };
     }
     Ok(stats)
+}
+
+/// Reads the counters of 64 bits, or those that an older kernel has.
+fn read_either(
+    wide: Option<Attribute<'_>>,
+    narrow: Option<Attribute<'_>>,
+) -> Result<Stats, Malformed> {
+    match (wide, narrow) {
+        (Some(wide), _) => read_stats(wide.nested(), true),
+        (None, Some(narrow)) => read_stats(narrow.nested(), false),
+        (None, None) => Ok(Stats::default()),
+    }
 }
 
 fn kept(attribute: &Attribute<'_>) -> Unknown {

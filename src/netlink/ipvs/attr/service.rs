@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 
-use super::{family_of, ip, kept, number_of, octets, read_stats};
+use super::{family_of, ip, kept, number_of, octets, read_either};
 use crate::netlink::ipvs::constants::*;
 use crate::netlink::ipvs::{
     Engine, Family, Netmask, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey,
@@ -89,8 +89,8 @@ pub(in crate::netlink::ipvs) fn read_service(
             IPVS_SVC_ATTR_TIMEOUT => timeout = attribute.u32()?,
             IPVS_SVC_ATTR_NETMASK => netmask = attribute.first()?,
             IPVS_SVC_ATTR_PE_NAME => engine = Some(attribute.text()?),
-            IPVS_SVC_ATTR_STATS => stats = Some(read_stats(attribute.nested(), false)?),
-            IPVS_SVC_ATTR_STATS64 => stats64 = Some(read_stats(attribute.nested(), true)?),
+            IPVS_SVC_ATTR_STATS => stats = Some(attribute),
+            IPVS_SVC_ATTR_STATS64 => stats64 = Some(attribute),
             _ => unknown.push(kept(&attribute)),
         }
     }
@@ -136,5 +136,5 @@ pub(in crate::netlink::ipvs) fn read_service(
         one_packet: flags & IP_VS_SVC_F_ONEPACKET != 0,
         engine: engine.map(Engine::new).transpose().map_err(name)?,
     };
-    Ok(ServiceState { service, stats: stats64.or(stats).unwrap_or_default(), unknown })
+    Ok(ServiceState { service, stats: read_either(stats64, stats)?, unknown })
 }

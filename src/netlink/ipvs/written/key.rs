@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::port::named;
+use super::port::port;
 use crate::diagnostic::Remark;
 use crate::netlink::ipvs::{DestinationKey, Family, Protocol, Refused, ServiceKey};
 
@@ -66,11 +66,7 @@ impl FromStr for ServiceKey {
 impl DestinationKey {
     /// Reads `192.168.0.93:8080`, or an address alone, whose port is then the service's.
     pub fn parse(text: &str, service: &ServiceKey) -> Result<Self, Refused> {
-        let protocol = match service {
-            ServiceKey::Address { protocol, .. } => *protocol,
-            ServiceKey::Fwmark { .. } => Protocol::Tcp,
-        };
-        match place(text.trim(), protocol)? {
+        match place(text.trim(), protocol_of(service))? {
             Some((address, port)) => Ok(Self { address, port: port.unwrap_or(service.port()) }),
             None => Err(Refused::new(format!("`{text}` is not a destination"))
                 .hint("write it as `192.168.0.93`, `192.168.0.93:8080` or `[fd00::93]:80`")),
@@ -94,16 +90,28 @@ fn place(text: &str, protocol: Protocol) -> Result<Option<(IpAddr, Option<u16>)>
     if let Ok(address) = bare(text).unwrap_or(text).parse() {
         return Ok(Some((address, None)));
     }
-    let Some((host, port)) = text.rsplit_once(':') else { return Ok(None) };
+    match split(text) {
+        Some((address, name)) => Ok(Some((address, Some(port(name, protocol)?)))),
+        None => Ok(None),
+    }
+}
+
+/// An address and what stands behind its colon, which may be the name of a port.
+pub(crate) fn split(text: &str) -> Option<(IpAddr, &str)> {
+    let (host, port) = text.rsplit_once(':')?;
     let address = match bare(host) {
         Some(inner) => inner.parse().ok().map(IpAddr::V6),
         None => host.parse().ok().map(IpAddr::V4),
     };
-    let Some(address) = address else { return Ok(None) };
-    match named(port, protocol) {
-        Some(port) => Ok(Some((address, Some(port)))),
-        None => Err(Refused::new(format!("`{port}` is not a port of {protocol}"))
-            .hint("it is a number up to 65535, or a name in `/etc/services`")),
+    Some((address?, port))
+}
+
+/// Whose ports those of a service's destinations are: of marked packets nothing is known, and
+/// most of them are TCP.
+pub(crate) fn protocol_of(service: &ServiceKey) -> Protocol {
+    match service {
+        ServiceKey::Address { protocol, .. } => *protocol,
+        ServiceKey::Fwmark { .. } => Protocol::Tcp,
     }
 }
 

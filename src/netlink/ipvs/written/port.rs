@@ -1,11 +1,74 @@
 //! Ports by the names of `/etc/services`.
 
-use crate::netlink::ipvs::Protocol;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::netlink::ipvs::{Protocol, Refused};
 
 const FILE: &str = "/etc/services";
 
+/// A port where serde meets it: a number, or a name whose protocol is said elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Port {
+    /// `80`.
+    Number(u16),
+    /// `http`.
+    Name(String),
+}
+
+impl Port {
+    /// The number that it has with this protocol.
+    pub(crate) fn number(&self, protocol: Protocol) -> Result<u16, Refused> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Name(name) => port(name, protocol),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_any(NumberOrName)
+    }
+}
+
+struct NumberOrName;
+
+impl Visitor<'_> for NumberOrName {
+    type Value = Port;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a port: a whole number from 0 to 65535, or a name in `/etc/services`")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Port, E> {
+        let wrong = |_| E::invalid_value(de::Unexpected::Unsigned(number), &self);
+        u16::try_from(number).map(Port::Number).map_err(wrong)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Port, E> {
+        if text.is_empty() {
+            return Err(E::invalid_value(de::Unexpected::Str(text), &self));
+        }
+        // What a template renders to is a text, also where it is a number.
+        Ok(text.parse().map_or_else(|_| Port::Name(text.to_owned()), Port::Number))
+    }
+}
+
+/// The port that a text means.
+pub(super) fn port(text: &str, protocol: Protocol) -> Result<u16, Refused> {
+    named(text, protocol).ok_or_else(|| {
+        Refused::new(format!("`{text}` is not a port of {protocol}"))
+            .hint("it is a number up to 65535, or a name in `/etc/services`")
+    })
+}
+
 /// A number, or the port of that name. Reads the file and asks no name service.
-pub(super) fn named(text: &str, protocol: Protocol) -> Option<u16> {
+fn named(text: &str, protocol: Protocol) -> Option<u16> {
     let number = text.bytes().all(|byte| byte.is_ascii_digit());
     if number {
         return text.parse().ok();
