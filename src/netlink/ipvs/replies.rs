@@ -9,7 +9,7 @@ use super::error::Error;
 use super::message::{self, Request};
 use super::service::{Family, Service};
 use super::{Destination, connections, option};
-use crate::netlink::socket::{self, Socket, replay};
+use crate::netlink::socket::{self, Batches, Socket, replay};
 use crate::netlink::wire::Malformed;
 
 /// The generic netlink family that the requests go to.
@@ -48,7 +48,8 @@ pub(crate) fn ask(what: u8, answers: Vec<Vec<u8>>) {
         }
         _ => {
             let bodies = vec![Request::Flush.encode(); 150];
-            for (index, errno) in socket.change_all(FAMILY, bodies).unwrap_or_default() {
+            let batches = Batches::new(FAMILY, bodies, |body, out| out.0.extend(body));
+            for (index, errno) in socket.change_all(batches).unwrap_or_default() {
                 assert!(index < 150, "an answer to request {index}");
                 let _ = Error::changing(&Request::Flush, socket::Error::Kernel(errno)).to_string();
             }
