@@ -1,5 +1,6 @@
 //! Plays x hosts x tasks. The engine decides and renders; agents do. It knows connections
-//! only as a way to get an agent, and tells what happens as [`Event`]s.
+//! only as a way to get an agent, and tells what happens as
+//! [`Event`](crate::report::Event)s.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};

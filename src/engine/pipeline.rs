@@ -17,7 +17,7 @@ use super::workers::{Heading, Work};
 use super::{Done, Shared, TaskRun, task};
 use crate::agent::protocol::Link;
 use crate::connection::{Call, CallError};
-use crate::playbook::{Play, Task};
+use crate::playbook::{Inherited, Play, Task};
 use crate::report::{Status, TaskResult};
 use crate::yaml::Kind;
 
@@ -143,7 +143,10 @@ impl<'a> Pipeline<'a> {
 
     /// Whether a task needs another agent than those that wait.
     fn acts_as_another(&self, task: &Task) -> bool {
-        let identity = |task: &Task| (task.inherited.r#become, task.inherited.become_user.clone());
+        fn identity(task: &Task) -> (Option<bool>, Option<&str>, Option<&str>) {
+            let Inherited { r#become, become_user, become_method, .. } = &task.inherited;
+            (*r#become, become_user.as_deref(), become_method.as_deref())
+        }
         self.waiting.back().is_some_and(|last| identity(last.run.task) != identity(task))
     }
 
