@@ -128,6 +128,8 @@ impl Site {
             std::fs::write(site.folder.path().join(name), text)?;
         }
         timed(&mut lvsmith(&["lab", "up", &site.path()]))?;
+        // What this machine's root has its shells do at a login would be measured most of all.
+        site.everywhere("rm -f ~/.bashrc")?;
         Ok(site)
     }
 
@@ -154,11 +156,15 @@ impl Site {
 
     /// Takes away what the playbook makes and what programs leave on the hosts.
     fn fresh(&self) -> Result<()> {
-        for host in self.names() {
-            let gone = "rm -rf /srv/bench ~/.cache/lvsmith ~/.ansible";
-            timed(&mut lvsmith(&["lab", "exec", "--lab", NAME, &host, "--", "sh", "-c", gone]))?;
-        }
+        self.everywhere("rm -rf /srv/bench ~/.cache/lvsmith ~/.ansible")?;
         self.cold()
+    }
+
+    fn everywhere(&self, script: &str) -> Result<()> {
+        for host in self.names() {
+            timed(&mut lvsmith(&["lab", "exec", "--lab", NAME, &host, "--", "sh", "-c", script]))?;
+        }
+        Ok(())
     }
 
     fn apply(&self) -> Result<Duration> {
