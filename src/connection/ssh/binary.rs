@@ -20,8 +20,8 @@ pub(super) struct Binary {
     pub(super) bytes: Vec<u8>,
     /// In hexadecimal digits.
     pub(super) sha256: String,
-    /// What POSIX `cksum` prints first.
-    pub(super) checksum: u32,
+    /// What POSIX `cksum` prints first; only who sends the bytes needs to know.
+    pub(super) checksum: OnceLock<u32>,
 }
 
 /// The builds there are: beside this program, as `make dist` names them, or else itself.
@@ -56,8 +56,13 @@ impl Binary {
     pub(super) fn new(machine: &'static str, bytes: Vec<u8>) -> Self {
         let digest = Sha256::digest(&bytes);
         let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let checksum = checksum(&bytes);
-        Self { machine, bytes, sha256, checksum }
+        Self { machine, bytes, sha256, checksum: OnceLock::new() }
+    }
+
+    /// Checksum and length, as POSIX `cksum` prints them.
+    pub(super) fn cksum(&self) -> String {
+        let checksum = self.checksum.get_or_init(|| checksum(&self.bytes));
+        format!("{checksum} {}", self.bytes.len())
     }
 }
 

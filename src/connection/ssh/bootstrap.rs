@@ -33,9 +33,7 @@ impl<'a> Bootstrap<'a> {
         let builds: String = self
             .binaries
             .iter()
-            .map(|Binary { machine, sha256, checksum, bytes, .. }| {
-                format!("{machine}) f=agent-{sha256}; c=\"{checksum} {}\";; ", bytes.len())
-            })
+            .map(|Binary { machine, sha256, .. }| format!("{machine}) f=agent-{sha256};; "))
             .collect();
         let program = "\"$d/$f\"";
         let run = format!("exec {program} agent {};", self.mark.as_str());
@@ -79,7 +77,9 @@ impl<'a> Bootstrap<'a> {
         let binary = self.binaries.iter().find(asked);
         let binary = binary.ok_or_else(|| Problem::Nonsense(format!("send {name}")))?;
         if let Some(input) = &mut child.stdin {
-            let _ = input.write_all(&binary.bytes).and_then(|()| input.flush());
+            let _ = writeln!(input, "{}", binary.cksum())
+                .and_then(|()| input.write_all(&binary.bytes))
+                .and_then(|()| input.flush());
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ const SCRIPT: &str = r#"
       [ -z "$t" ] || rm -f "$t"; t=;
     done;
     if [ -z "$t" ]; then echo "MARK nowhere"; exit 0; fi;
-    echo "MARK send $f"; head -c ${c#* } >"$t"; set -- $(cksum <"$t");
+    echo "MARK send $f"; read c; head -c ${c#* } >"$t"; set -- $(cksum <"$t");
     if [ "$1 $2" = "$c" ] && rm -f "$d"/agent-* && mv -f "$t" "$d/$f"; then RUN fi;
     rm -f "$t"; echo "MARK damaged";
 "#;
@@ -110,6 +110,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::process::{Command, Stdio};
+    use std::sync::OnceLock;
     use std::time::Duration;
 
     use crate::connection::{Method, Secret};
@@ -191,7 +192,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let mut bootstrap = bootstrap("*");
         let mut shorter = Binary::new("*", b"exit 0".to_vec());
-        shorter.checksum ^= 1;
+        shorter.checksum = OnceLock::from(1);
         bootstrap.binaries = Box::leak(Box::new([shorter]));
         assert!(matches!(run(&bootstrap, home.path()), Err(Problem::Damaged)));
         assert_eq!(std::fs::read_dir(home.path().join(".cache/lvsmith")).unwrap().count(), 0);
