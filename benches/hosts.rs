@@ -128,6 +128,8 @@ impl Site {
             std::fs::write(site.folder.path().join(name), text)?;
         }
         timed(&mut lvsmith(&["lab", "up", &site.path()]))?;
+        // What this machine's root has its shells do at a login would be measured most of all.
+        site.everywhere("rm -f ~/.bashrc")?;
         Ok(site)
     }
 
@@ -154,11 +156,15 @@ impl Site {
 
     /// Takes away what the playbook makes and what programs leave on the hosts.
     fn fresh(&self) -> Result<()> {
-        for host in self.names() {
-            let gone = "rm -rf /srv/bench ~/.cache/lvsmith ~/.ansible";
-            timed(&mut lvsmith(&["lab", "exec", "--lab", NAME, &host, "--", "sh", "-c", gone]))?;
-        }
+        self.everywhere("rm -rf /srv/bench ~/.cache/lvsmith ~/.ansible")?;
         self.cold()
+    }
+
+    fn everywhere(&self, script: &str) -> Result<()> {
+        for host in self.names() {
+            timed(&mut lvsmith(&["lab", "exec", "--lab", NAME, &host, "--", "sh", "-c", script]))?;
+        }
+        Ok(())
     }
 
     fn apply(&self) -> Result<Duration> {
@@ -218,6 +224,9 @@ fn in_their_words(at: usize) -> (String, String) {
     (format!("    - {yaml}\n"), format!("{import}{python}\n"))
 }
 
+/// Another program, one run of it, and how many times its time we want to take at most.
+type Peer<'a> = (&'a str, &'a dyn Fn() -> Result<Duration>, f64);
+
 fn compared(hosts: usize, tasks: usize) -> Result<Vec<Row>> {
     let python = Python::new()?;
     let site = Site::up(hosts, tasks)?;
@@ -250,7 +259,7 @@ fn compared(hosts: usize, tasks: usize) -> Result<Vec<Row>> {
     let ansible = || site.ansible(&python, "ANSIBLE_STRATEGY=linear");
     let with_mitogen = || site.ansible(&python, &mitogen);
     let pyinfra = || site.pyinfra(&python);
-    let peers: [(&str, &dyn Fn() -> Result<Duration>, f64); 3] = [
+    let peers: [Peer<'_>; 3] = [
         ("ansible-core", &ansible, 0.1),
         ("mitogen", &with_mitogen, 0.25),
         ("pyinfra", &pyinfra, 0.2),

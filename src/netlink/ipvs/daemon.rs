@@ -17,7 +17,7 @@ use crate::netlink::InterfaceName;
 pub enum DaemonRole {
     /// Sends its connections.
     Master,
-    /// Receives those of a master.
+    /// Takes those of a master.
     Backup,
 }
 

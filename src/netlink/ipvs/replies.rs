@@ -47,8 +47,8 @@ pub(crate) fn ask(what: u8, answers: Vec<Vec<u8>>) {
             }
         }
         _ => {
-            let bodies = vec![Request::Flush.encode(); 150];
-            let batches = Batches::new(FAMILY, bodies, |body, out| out.0.extend(body));
+            let requests = vec![Request::Flush; 150];
+            let batches = Batches::new(FAMILY, requests, |request, out| request.write(out));
             for (index, errno) in socket.change_all(batches).unwrap_or_default() {
                 assert!(index < 150, "an answer to request {index}");
                 let _ = Error::changing(&Request::Flush, socket::Error::Kernel(errno)).to_string();

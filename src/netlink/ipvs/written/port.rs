@@ -51,11 +51,14 @@ impl Visitor<'_> for NumberOrName {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Port, E> {
-        if text.is_empty() {
-            return Err(E::invalid_value(de::Unexpected::Str(text), &self));
-        }
         // What a template renders to is a text, also where it is a number.
-        Ok(text.parse().map_or_else(|_| Port::Name(text.to_owned()), Port::Number))
+        match text.parse() {
+            Ok(number) => Ok(Port::Number(number)),
+            Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+            Err(_) => Ok(Port::Name(text.to_owned())),
+        }
     }
 }
 
