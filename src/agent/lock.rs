@@ -117,7 +117,7 @@ fn folder() -> Result<PathBuf, Error> {
         false => {
             let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
             let usual = PathBuf::from(format!("/run/user/{user}"));
-            named.into_iter().chain([usual]).find(|folder| folder.is_dir())
+            [usual].into_iter().chain(named).find(|folder| folder.is_dir())
         }
     };
     let mode = if user.is_root() { 0o755 } else { 0o700 };

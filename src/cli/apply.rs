@@ -121,32 +121,29 @@ impl Apply {
         if let Some(lab) = &self.lab {
             return super::lab::apply(lab, self.playbook.as_deref(), &options, self.run.verbose);
         }
+        match self.on_machines(options) {
+            Ok(exit) => exit.into(),
+            Err(mistakes) => complain_at(&mistakes).into(),
+        }
+    }
+
+    fn on_machines(self, mut options: Options) -> Result<Exit, Diagnostics> {
         let path = self.playbook.unwrap_or_default();
         let inventory = inventory(&path, self.inventory.as_deref());
-        let (playbook, inventory) = match both(Playbook::read(&path), inventory) {
-            Ok(both) => both,
-            Err(mistakes) => return complain_at(&mistakes).into(),
-        };
+        let (playbook, inventory) = both(Playbook::read(&path), inventory)?;
         let last_run = LastRun::of(&path);
         if self.retry_failed {
             let homeless = || Diagnostic::new("nothing is remembered for a user without a home");
-            match last_run.as_ref().ok_or_else(homeless).and_then(LastRun::unfinished) {
-                Ok(hosts) => options.only = Some(hosts),
-                Err(mistake) => return complain_at(&mistake.into()).into(),
-            }
+            options.only = Some(last_run.as_ref().ok_or_else(homeless)?.unfinished()?);
         }
         let mut reporter = Terminal::new(anstream::stdout().lock(), self.run.verbose);
-        match engine::run(&playbook, &inventory, &Machines, &options, &mut reporter) {
-            Ok(summary) => {
-                if let Some(last_run) = last_run.filter(|_| !options.check)
-                    && let Err(warning) = last_run.keep(&summary.unfinished)
-                {
-                    complain(&warning);
-                }
-                exit_of(&summary).into()
-            }
-            Err(mistakes) => complain_at(&mistakes).into(),
+        let summary = engine::run(&playbook, &inventory, &Machines, &options, &mut reporter)?;
+        if let Some(last_run) = last_run.filter(|_| !options.check)
+            && let Err(warning) = last_run.keep(&summary.unfinished)
+        {
+            complain(&warning);
         }
+        Ok(exit_of(&summary))
     }
 }
 
