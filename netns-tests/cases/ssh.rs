@@ -19,6 +19,8 @@ pub(crate) const CASES: &[Case] = &[
     native("ssh::a_login_that_talks", talkative),
     native("ssh::a_home_where_nothing_runs", noexec),
     native("ssh::a_disk_that_is_full", full),
+    native("ssh::filesystems_that_are_read_only", read_only),
+    native("ssh::a_login_shell_of_another_kind", tcsh),
     native("ssh::an_agent_that_is_killed", killed),
     native("ssh::one_host_of_two", one_of_two),
     native("ssh::becomes_root_and_others", becomes),
@@ -178,6 +180,26 @@ fn full() -> Result<()> {
     far.0.down()
 }
 
+fn read_only() -> Result<()> {
+    let far = Far::new()?;
+    far.far(
+        "mkdir -p /root/.cache && mount -t tmpfs -o ro none /root/.cache \
+         && mount -t tmpfs -o ro none /var/tmp",
+    )?;
+    far.unreachable("Read-only file system", "")?;
+    far.far("umount /var/tmp")?;
+    far.applies()?;
+    far.0.down()
+}
+
+fn tcsh() -> Result<()> {
+    let far = Far::new()?;
+    far.0.run("rs2", "usermod -s $(command -v tcsh) root")?.exits(0)?;
+    far.0.run("rs1", "ssh rs2 'echo $tcsh' | grep -q 6")?.exits(0)?;
+    far.applies()?;
+    far.0.down()
+}
+
 fn killed() -> Result<()> {
     let far = Far::new()?;
     far.0.write(
@@ -260,6 +282,9 @@ fn password() -> Result<()> {
         Ok(())
     };
     failed(&far.apply()?, "a password is required")?;
+    far.0.run("rs2", "echo 'Defaults requiretty' >/etc/sudoers.d/tty")?.exits(0)?;
+    failed(&far.apply()?, "`requiretty` in sudoers")?;
+    far.0.run("rs2", "rm /etc/sudoers.d/tty")?.exits(0)?;
     far.0.write("password", "catfish\n")?;
     let with_file = || -> Result<Said> {
         let folder = far.0.path().display();
