@@ -249,7 +249,7 @@ impl<'a> Renderer<'a> {
         match lookup::rendered(self, &compiled, &context, span) {
             Ok(Rendered::Text(text)) => Ok(Value::String(text)),
             Ok(Rendered::Value(value)) => Ok(to_json(&value, span)?),
-            Err(mistake) => Err(self.trouble(&mistake, text, span)),
+            Err(mistake) => Err(self.trouble(&mistake, &compiled, text, span)),
         }
     }
 
@@ -285,13 +285,13 @@ impl<'a> Renderer<'a> {
             None => return Ok(None),
             Some(Variable::Literal(value)) => value,
             Some(Variable::Template(value)) if !holds_template(&value) => value,
-            Some(Variable::Template(value)) => {
-                self.once(name, span, || self.value(&value, span)).map_err(|mut trouble| {
+            Some(Variable::Template(value)) => self.once(name, span, || {
+                self.value(&value, span).map_err(|mut trouble| {
                     let message = trouble.diagnostic.message;
                     trouble.diagnostic.message = format!("in the variable `{name}`: {message}");
                     trouble
-                })?
-            }
+                })
+            })?,
         };
         let value = tera::Value::from_serializable(&value);
         self.resolved.borrow_mut().insert(name.to_owned(), value.clone());
@@ -320,7 +320,7 @@ impl<'a> Renderer<'a> {
         result
     }
 
-    fn trouble(&self, mistake: &Mistake, text: &str, span: &Span) -> Trouble {
+    fn trouble(&self, mistake: &Mistake, compiled: &Compiled, text: &str, span: &Span) -> Trouble {
         let diagnostic = shown(mistake, text, span);
         if !mistake.undefined {
             return Trouble { diagnostic, undefined: false };
@@ -329,20 +329,25 @@ impl<'a> Renderer<'a> {
         let words = written.get(mistake.range.clone()).unwrap_or_default().trim();
         let diagnostic = match self.incomplete.borrow().get(root(words)) {
             Some(reason) => reason.clone(),
-            None => self.undefined(words, diagnostic),
+            None => {
+                let root = root(words);
+                let own = !compiled.names.contains(root) || compiled.set.contains(root);
+                self.undefined(words, own, diagnostic)
+            }
         };
         Trouble { diagnostic, undefined: true }
     }
 
-    /// Says that what `words` begins with is not there, and what may have been meant.
-    fn undefined(&self, words: &str, diagnostic: Diagnostic) -> Diagnostic {
+    /// Says that what `words` begins with is not there, and what may have been meant; names of
+    /// the template's `own` are no variables.
+    fn undefined(&self, words: &str, own: bool, diagnostic: Diagnostic) -> Diagnostic {
         let root = root(words);
         let plain = words.chars().all(|c| c.is_alphanumeric() || "_.[]'\"".contains(c));
-        if root.is_empty() || !plain || self.variables.variable(root).is_some() {
-            let there = if plain && words != root {
-                format!(", though `{root}` is there")
-            } else {
-                String::new()
+        let there = self.variables.variable(root).is_some();
+        if own || !plain || there {
+            let there = match there && plain && words != root {
+                true => format!(", though `{root}` is there"),
+                false => String::new(),
             };
             let diagnostic =
                 Diagnostic { message: format!("`{words}` is undefined{there}"), ..diagnostic };

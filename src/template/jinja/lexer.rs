@@ -129,7 +129,7 @@ impl<'t> Lexer<'t> {
             }
             strip = match &rest[..2] {
                 "{#" => self.comment(open)?,
-                "{%" => match self.raw()? {
+                "{%" => match self.raw(open)? {
                     Some(strip) => strip,
                     None => {
                         self.push(open, Kind::TagStart);
@@ -165,17 +165,17 @@ impl<'t> Lexer<'t> {
     }
 
     /// `{% raw %}`, when that is what stands here: its text, up to `{% endraw %}`.
-    fn raw(&mut self) -> Result<Option<bool>, Mistake> {
+    fn raw(&mut self, open: usize) -> Result<Option<bool>, Mistake> {
         let Some((length, strip)) = tag(self.rest(), "raw") else { return Ok(None) };
-        let open = self.at;
         self.at += length;
-        let newline = strip || self.newline_unless_kept();
-        let _ = newline;
+        if !strip {
+            self.newline_unless_kept();
+        }
         let start = self.at;
         let mut from = start;
         loop {
             let Some(found) = self.text[from..].find("{%") else {
-                return Err(Mistake::new(open..open + length, "the `raw` block has no end")
+                return Err(Mistake::new(open..open + 2, "the `raw` block has no end")
                     .hint("close it with `{% endraw %}`"));
             };
             let end = from + found;

@@ -23,6 +23,8 @@ mod python;
 mod rows;
 mod statements;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(super) use emit::tera_name;
 pub use rows::Question;

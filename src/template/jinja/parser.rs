@@ -13,13 +13,18 @@ pub(super) struct Parser {
     pub(super) tokens: Vec<Token>,
     pub(super) at: usize,
     pub(super) depth: usize,
+    /// Operators, filters and subscripts of this expression so far.
+    pub(super) links: usize,
 }
+
+/// How many operators, filters and subscripts one expression may have: Tera takes 256.
+const LONGEST: usize = 250;
 
 type Parsed = Result<Expression, Mistake>;
 
 impl Parser {
     pub(super) fn new(tokens: Vec<Token>) -> Self {
-        Self { tokens, at: 0, depth: 0 }
+        Self { tokens, at: 0, depth: 0, links: 0 }
     }
 
     /// The last token is always the end.
@@ -95,6 +100,16 @@ impl Parser {
         result
     }
 
+    /// Takes one more operator, filter or subscript into the expression.
+    fn link(&mut self) -> Result<(), Mistake> {
+        self.links += 1;
+        match self.links > LONGEST {
+            true => Err(Mistake::new(self.peek().range.clone(), "the expression is too long")
+                .hint("name a part of it with `{% set … %}` or `vars:`")),
+            false => Ok(()),
+        }
+    }
+
     /// One expression, or several with commas, which is a tuple.
     pub(super) fn tuple(&mut self) -> Parsed {
         let first = self.expression()?;
@@ -125,6 +140,7 @@ impl Parser {
     fn conditional(&mut self) -> Parsed {
         let mut then = self.or()?;
         while self.take_name("if") {
+            self.link()?;
             let condition = Box::new(self.or()?);
             let otherwise = match self.take_name("else") {
                 true => Some(Box::new(self.expression()?)),
@@ -140,6 +156,7 @@ impl Parser {
     pub(super) fn or(&mut self) -> Parsed {
         let mut left = self.and()?;
         while self.take_name("or") {
+            self.link()?;
             let right = self.and()?;
             left = joined(left, right, Kind::Or);
         }
@@ -149,6 +166,7 @@ impl Parser {
     fn and(&mut self) -> Parsed {
         let mut left = self.not()?;
         while self.take_name("and") {
+            self.link()?;
             let right = self.not()?;
             left = joined(left, right, Kind::And);
         }
@@ -181,6 +199,7 @@ impl Parser {
                 _ => break,
             };
             self.at += 1;
+            self.link()?;
             rest.push((operator, self.sum()?));
         }
         if rest.is_empty() {
@@ -199,6 +218,7 @@ impl Parser {
         let mut left = operand(self)?;
         while let Some(operator) = names.iter().find(|name| self.is_operator(name)) {
             self.at += 1;
+            self.link()?;
             let right = operand(self)?;
             left = joined(left, right, |left, right| Kind::Binary(operator, left, right));
         }
@@ -334,6 +354,7 @@ impl Parser {
             } else {
                 return Ok(node);
             };
+            self.link()?;
             node = Expression { range: start..self.before(), kind };
         }
     }
@@ -411,6 +432,7 @@ impl Parser {
             } else {
                 return Ok(node);
             };
+            self.link()?;
             node = Expression { range: start..self.before(), kind };
         }
     }

@@ -27,6 +27,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 const KNOWN: &[&str] =
     &["set", "if", "elif", "else", "for", "include", "raw", "endif", "endfor", "endset"];
 
+/// So many `elif` may one `if` have.
+const BRANCHES: usize = 100;
+
 /// A whole template.
 pub(super) fn template(text: &str, escapes: bool) -> Result<Vec<Statement>, Mistake> {
     let mut parser = Parser::new(lexer::template(text, escapes)?);
@@ -60,6 +63,7 @@ impl Parser {
         let mut body = Vec::new();
         loop {
             let token = self.next();
+            self.links = 0;
             match token.kind {
                 T::Data(data) => body.push(Statement::Data(data)),
                 T::OutputStart => {
@@ -186,6 +190,10 @@ impl Parser {
             self.end_of_tag()?;
             let (body, end) = self.body(&["elif", "else", "endif"], range.clone())?;
             branches.push((condition, body));
+            if branches.len() > BRANCHES {
+                return Err(Mistake::new(range, "the `if` is too long: it has too many branches")
+                    .hint("look the value up in a mapping instead"));
+            }
             if end == "elif" {
                 continue;
             }
