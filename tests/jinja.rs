@@ -145,8 +145,13 @@ fn page() -> String {
         for ours in &difference.cases {
             let theirs =
                 recorded.results.iter().find(|one| one.text == ours.text).expect("recorded");
-            let _ =
-                writeln!(page, "| {} | {} | {} |", code(&ours.text), shown(theirs), shown(ours));
+            let _ = writeln!(
+                page,
+                "| {} | {} | {} |",
+                code(&ours.text),
+                shown(theirs),
+                shown_with_reason(ours)
+            );
         }
     }
     let kinds = [
@@ -199,6 +204,14 @@ fn shown(outcome: &Outcome) -> String {
     match &outcome.value {
         Some(value) => code(&value.to_string()),
         None => "an error".into(),
+    }
+}
+
+/// Ours: where it is an error, the way out beside it.
+fn shown_with_reason(outcome: &Outcome) -> String {
+    match &outcome.error {
+        Some(reason) => format!("an error: {}", reason.replace('|', "\\|")),
+        None => shown(outcome),
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) const INSTEAD: &[(Kind, &str, &str)] = &[
     (Kind::Filter, "values", "use the method `.values()`"),
     (Kind::Filter, "nth", "use an index: `x[2]`"),
     (Kind::Filter, "get", "use the method `.get()`"),
+    (Kind::Filter, "slice", "use `batch`"),
+    (Kind::Filter, "wordwrap", "write the text in lines as it should stand"),
     (Kind::Filter, "ipsubnet", "use `ipaddr` with the query `network/prefix`"),
     (Kind::Filter, "strftime", "use a fact such as `ansible_date_time`"),
     (Kind::Test, "file", "look with the module `stat` and test its result"),
@@ -80,5 +82,7 @@ pub(super) const INSTEAD: &[(Kind, &str, &str)] = &[
     (Kind::Method, "update", "write `{% set a = a | combine(b) %}`, with a `namespace` in a loop"),
     (Kind::Method, "pop", "use a slice: `list[:-1]`"),
     (Kind::Method, "sort", "use the filter `sort`"),
+    (Kind::Method, "isalpha", "use the test `match`"),
+    (Kind::Method, "isalnum", "use the test `match`"),
     (Kind::Method, "copy", "values never change; leave it out"),
 ];
