@@ -2,7 +2,7 @@
 
 use tera::{TeraResult, Value};
 
-use super::python::{Number, error, item, repr, text};
+use super::python::{Number, error, item, repr, text, type_name};
 
 /// Flags, width and precision of one place in a format.
 #[derive(Default)]
@@ -133,8 +133,12 @@ impl Place {
 
     fn written(&self, kind: char, value: &Value) -> TeraResult<String> {
         let number = || {
-            Number::of(value)
-                .ok_or_else(|| error(format!("`%{kind}` wants a number, not {}", repr(value))))
+            Number::of(value).ok_or_else(|| {
+                error(format!(
+                    "`%{kind}` wants a number, not a value of type `{}`",
+                    type_name(value)
+                ))
+            })
         };
         let mut shown = match kind {
             's' => text(value),
