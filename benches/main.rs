@@ -19,18 +19,20 @@ mod memory;
 mod plot;
 mod replay;
 mod rules;
+mod template;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(code) = ipvs::part(&arguments) {
         return code;
     }
+    let templates = template::run().is_well();
     if !nix::unistd::geteuid().is_root() {
         eprintln!("labs need root: they are made of network namespaces");
         return ExitCode::FAILURE;
     }
     let inside = lvsmith::vm::inside();
-    let mut well = inside || lab::run().is_well();
+    let mut well = templates && (inside || lab::run().is_well());
     well &= inside || hosts::run().is_well();
     well &= match (inside, lvsmith::vm::needed()) {
         (false, true) => ipvs_in_vm(&arguments),

@@ -45,7 +45,7 @@ fn fifty_tasks_cost_few_round_trips() {
 fn fifty_tasks_that_need_one_another_cost_one_each() {
     let task = |number: usize| {
         format!(
-            "{{shell: \"echo {{{{ said?.stdout | default(value=0) | int + 1 }}}}\", register: said, check_mode: false, name: t{number}}}"
+            "{{shell: \"echo {{{{ said.stdout | default(0) | int + 1 }}}}\", register: said, check_mode: false, name: t{number}}}"
         )
     };
     let site = Site::new(1, &tasks(50, task));
@@ -86,7 +86,9 @@ fn a_failure_leaves_what_comes_after_it_undone(#[case] hosts: usize, #[case] str
 
 #[test]
 fn a_file_goes_there_once_and_small() {
-    let text = "one line of a large file\n".repeat(40_000);
+    // Digits that do not repeat: half of each byte is of use.
+    let digit = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let text: String = (1..100_000).map(|number| format!("{:08x}", digit(number))).collect();
     let site = Site::new(
         1,
         &tasks(1, |_| "copy: {src: large, dest: \"{{ playbook_dir }}/there\"}".into()),
@@ -97,11 +99,12 @@ fn a_file_goes_there_once_and_small() {
     run(&site, &link, &patient());
     assert_eq!(fs::read_to_string(site.path().join("there")).expect("it is there"), text);
     let first = sent();
-    assert!(first < text.len() as u64 / 10, "{first} bytes of {}", text.len());
+    assert!(first < text.len() as u64 * 7 / 10, "{first} bytes of {}", text.len());
     let (summary, _) = run(&site, &link, &patient());
     assert_eq!(summary.tallies["h1"].changed, 0);
     let second = sent();
-    assert!(second < 2000, "{second} bytes");
+    // Whoever waits for the host asks for it again and again.
+    assert!(second < 50_000, "{second} bytes");
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Filters with regular expressions, in Python's spelling of replacements.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use regex_lite::{Regex, RegexBuilder};
+use tera::{TeraResult, Value};
+
+use super::super::python::{error, limited, text};
+use super::super::table::{Given, Row};
+
+pub(super) const ROWS: &[Row] = &[
+    Row::filter("regex_replace", replace)
+        .takes(&["pattern", "replacement?", "ignorecase?", "multiline?", "count?"])
+        .doc("With the replacement for each match; `\\1` and `\\g<name>` are its groups."),
+    Row::filter("regex_search", search)
+        .takes(&["regex", "*", "ignorecase?", "multiline?"])
+        .doc("The first match, or those of its groups that are named; none where nothing matches."),
+    Row::filter("regex_findall", findall)
+        .takes(&["regex", "multiline?", "ignorecase?"])
+        .doc("All matches, or their groups."),
+    Row::filter("regex_escape", |value, _| Ok(regex_lite::escape(&text(value)).into()))
+        .doc("The text with a backslash before what means something in a pattern."),
+];
+
+/// Compiled patterns are kept: loops use the same one again and again.
+const KEPT: usize = 256;
+
+type Patterns = HashMap<(String, bool, bool), Regex>;
+
+thread_local! {
+    static PATTERNS: RefCell<Patterns> = RefCell::new(Patterns::new());
+}
+
+/// A pattern; a mistake in it, or what this engine lacks, is an error.
+pub(super) fn pattern(pattern: &str, ignore_case: bool, lines: bool) -> TeraResult<Regex> {
+    let key = (pattern.to_owned(), ignore_case, lines);
+    if let Some(regex) = PATTERNS.with_borrow(|kept| kept.get(&key).cloned()) {
+        return Ok(regex);
+    }
+    // Python's `\Z` is this engine's `\z`.
+    let ours = pattern.replace(r"\Z", r"\z");
+    let regex = RegexBuilder::new(&ours)
+        .case_insensitive(ignore_case)
+        .multi_line(lines)
+        .size_limit(1 << 20)
+        .build()
+        .map_err(|cause| {
+            let known = ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| pattern.contains(look));
+            let why = if known { " (there is no looking ahead or behind)" } else { "" };
+            error(format!("`{pattern}` is no regular expression: {cause}{why}"))
+        })?;
+    PATTERNS.with_borrow_mut(|kept| {
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, regex.clone());
+    });
+    Ok(regex)
+}
+
+fn flags(given: &Given) -> (bool, bool) {
+    (given.flag("ignorecase").unwrap_or(false), given.flag("multiline").unwrap_or(false))
+}
+
+fn replace(value: &Value, given: &Given) -> TeraResult<Value> {
+    let (ignore_case, lines) = flags(given);
+    let regex = pattern(&text(&given.need("pattern")?), ignore_case, lines)?;
+    let with = given.text("replacement").unwrap_or_default();
+    let most = given.integer("count")?.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    let text = text(value);
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, found) in regex.captures_iter(&text).enumerate() {
+        if most > 0 && at >= most {
+            break;
+        }
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&text[from..whole.start()]);
+        expand(&with, &found, &mut out)?;
+        limited(out.len())?;
+        from = whole.end();
+    }
+    out.push_str(&text[from..]);
+    Ok(out.into())
+}
+
+/// Writes a replacement in Python's spelling.
+fn expand(with: &str, found: &regex_lite::Captures<'_>, out: &mut String) -> TeraResult<()> {
+    let mut rest = with;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(c) = rest.chars().next() else {
+            out.push('\\');
+            break;
+        };
+        if c.is_ascii_digit() {
+            let length = rest.chars().take(2).take_while(char::is_ascii_digit).count();
+            out.push_str(group(found, &rest[..length])?);
+            rest = &rest[length..];
+            continue;
+        }
+        if let Some((name, after)) = rest.strip_prefix("g<").and_then(|rest| rest.split_once('>')) {
+            out.push_str(group(found, name)?);
+            rest = after;
+            continue;
+        }
+        match c {
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            '\\' => out.push('\\'),
+            c => {
+                out.push('\\');
+                out.push(c);
+            }
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+fn group<'t>(found: &regex_lite::Captures<'t>, name: &str) -> TeraResult<&'t str> {
+    let there = match name.parse::<usize>() {
+        Ok(at) if at < found.len() => found.get(at),
+        Ok(_) => return Err(error(format!("the pattern has no group {name}"))),
+        Err(_) => found.name(name),
+    };
+    Ok(there.map_or("", |found| found.as_str()))
+}
+
+fn search(value: &Value, given: &Given) -> TeraResult<Value> {
+    let (ignore_case, lines) = flags(given);
+    let regex = pattern(&text(&given.need("regex")?), ignore_case, lines)?;
+    let text = text(value);
+    let Some(found) = regex.captures(&text) else { return Ok(Value::none()) };
+    let groups = given.rest();
+    if groups.is_empty() {
+        return Ok(found.get(0).map_or("", |found| found.as_str()).into());
+    }
+    let named = groups.iter().map(|name| {
+        let name = self::text(name);
+        let name = name.trim_start_matches('\\');
+        let name = name.strip_prefix("g<").and_then(|name| name.strip_suffix('>')).unwrap_or(name);
+        group(&found, name).map(Value::from)
+    });
+    named.collect::<TeraResult<Vec<_>>>().map(Value::from)
+}
+
+fn findall(value: &Value, given: &Given) -> TeraResult<Value> {
+    let (ignore_case, lines) = flags(given);
+    let regex = pattern(&text(&given.need("regex")?), ignore_case, lines)?;
+    let text = text(value);
+    let part =
+        |found: Option<regex_lite::Match<'_>>| Value::from(found.map_or("", |one| one.as_str()));
+    let all = regex.captures_iter(&text).map(|found| match found.len() {
+        1 => part(found.get(0)),
+        2 => part(found.get(1)),
+        count => (1..count).map(|at| part(found.get(at))).collect::<Vec<_>>().into(),
+    });
+    Ok(all.collect::<Vec<_>>().into())
+}
