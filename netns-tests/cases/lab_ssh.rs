@@ -170,7 +170,7 @@ fn agent_killed() -> Result<()> {
     - shell: touch /srv/under-way
       args: {creates: /srv/under-way}
     - copy: {content: whole, dest: \"/srv/big/{{ item }}\"}
-      loop: \"{{ range(end=1000) }}\"
+      loop: \"{{ range(1000) }}\"
     - copy: {content: done, dest: /srv/last}
 ",
     )?;
@@ -200,7 +200,7 @@ fn another_key() -> Result<()> {
 fn full_disk() -> Result<()> {
     let lab = ByWire::up(
         "    - copy: {content: \"{{ lookup_text }}\", dest: /srv/data/file}
-      vars: {lookup_text: \"{% for n in range(end=20000) %}0123456789{% endfor %}\"}
+      vars: {lookup_text: \"{% for n in range(20000) %}0123456789{% endfor %}\"}
     - copy: {content: done, dest: /srv/last}
 ",
     )?;

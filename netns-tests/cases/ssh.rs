@@ -195,7 +195,7 @@ fn read_only() -> Result<()> {
 fn tcsh() -> Result<()> {
     let far = Far::new()?;
     far.0.run("rs2", "usermod -s $(command -v tcsh) root")?.exits(0)?;
-    far.0.run("rs1", "ssh rs2 'echo $tcsh' | grep -q 6")?.exits(0)?;
+    far.0.run("rs1", "ssh 10.10.0.3 'echo $tcsh' | grep -q 6")?.exits(0)?;
     far.applies()?;
     far.0.down()
 }

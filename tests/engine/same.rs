@@ -16,16 +16,16 @@ use super::{Log, Site};
 const MODULES: &[&str] = &[
     "shell: echo ran; echo NUMBER >> log",
     "shell: echo ran; echo NUMBER >> log",
-    "shell: echo {{ R?.stdout | default(value='none') }} | tee -a log",
+    "shell: echo {{ R.stdout | default('none') }} | tee -a log",
     "shell: echo NUMBER >> log; exit 3",
     "shell: echo {{ item }} >> log; test {{ item }} != b\n      loop: LOOP",
-    "debug: {msg: \"R is {{ R?.stdout | default(value='none') }}\"}",
-    "debug: {msg: \"{{ hostvars['h1'].R | default(value='none') | to_json | length }}\"}",
+    "debug: {msg: \"R is {{ R.stdout | default('none') }}\"}",
+    "debug: {msg: \"{{ hostvars['h1'].R | default('none') | to_json | length }}\"}",
     "debug: {msg: \"{{ R.nothing_like_this }}\"}",
-    "assert: {that: R?.rc | default(value=0) == 0, quiet: true}",
+    "assert: {that: R.rc | default(0) == 0, quiet: true}",
     "set_fact: {R: {stdout: \"set NUMBER\", rc: 0}}",
-    "set_fact: {R: {stdout: \"{{ R?.stdout | default(value='') }}+{{ item }}\", rc: 0}}\n      loop: LOOP",
-    "copy: {content: \"{{ R?.stdout | default(value='none') }}\\n\", dest: \"{{ playbook_dir }}/file\"}",
+    "set_fact: {R: {stdout: \"{{ R.stdout | default('') }}+{{ item }}\", rc: 0}}\n      loop: LOOP",
+    "copy: {content: \"{{ R.stdout | default('none') }}\\n\", dest: \"{{ playbook_dir }}/file\"}",
     "copy: {content: \"{{ large }}NUMBER\", dest: \"{{ playbook_dir }}/large\"}",
     "template: {src: plain.j2, dest: \"{{ playbook_dir }}/plain\"}",
     "command: {cmd: touch made, creates: made}",
@@ -36,14 +36,14 @@ const KEYWORDS: &[&str] = &[
     "",
     "",
     "when: R is defined",
-    "when: R?.changed | default(value=true)",
+    "when: R.changed | default(true)",
     "when: R is failed",
     "ignore_errors: true",
     "ignore_errors: true",
     "changed_when: false",
     "changed_when: R is defined",
     "failed_when: false",
-    "failed_when: R?.rc | default(value=0) == 3",
+    "failed_when: R.rc | default(0) == 3",
     "notify: [first]",
     "notify: [second]",
     "no_log: true",
@@ -99,7 +99,7 @@ fn playbook() -> impl Strategy<Value = String> {
       shell: echo first >> {{{{ playbook_dir }}}}/log
       notify: [second]
     - name: second
-      shell: echo second {{{{ one?.stdout | default(value='none') }}}} >> {{{{ playbook_dir }}}}/log
+      shell: echo second {{{{ one.stdout | default('none') }}}} >> {{{{ playbook_dir }}}}/log
 ",
                 middle.concat(),
                 end.concat(),
@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn what_is_sent_ahead_ends_as_what_is_not(playbook in playbook()) {
         let site = Site::new(1, &playbook);
-        site.write("plain.j2", "{{ one?.stdout | default(value='none') }}\n");
+        site.write("plain.j2", "{{ one.stdout | default('none') }}\n");
         let ahead = run(&site, &patient());
         let one_by_one = run(&site, &Options { one_by_one: true, ..patient() });
         let short = playbook.replace("large large", "");
