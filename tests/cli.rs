@@ -101,6 +101,47 @@ fn plan_shows_a_diff_and_changes_nothing() {
     assert_eq!(text, "hello world\n");
 }
 
+/// A plan does not fail because of what only an apply can tell, and hides no mistake behind it.
+#[test]
+fn a_plan_says_what_it_cannot_know() {
+    let tasks = "    - command: echo hi\n      register: said\n    \
+                 - set_fact: {heard: \"{{ said.stdout }}\"}\n    \
+                 - debug: {msg: \"{{ heard }}\"}\n    \
+                 - debug: {msg: item}\n      loop: \"{{ said.stdout_lines }}\"\n    \
+                 - debug: {msg: it was left out}\n      when: said is skipped\n";
+    let play = format!("- hosts: localhost\n  gather_facts: false\n  tasks:\n{tasks}");
+    let folder = site(&play);
+    let plan = shown(&lvsmith(folder.path(), &["plan", "site.yml"]));
+    assert!(plan.starts_with("exit: 0"), "{plan}");
+    for name in ["said", "heard"] {
+        assert!(plan.contains(&format!("unknown until apply: it asks for `{name}`")), "{plan}");
+    }
+    assert!(plan.contains("it was left out") && plan.contains("skipped=4"), "{plan}");
+    let folder = site(&format!("{play}    - debug: {{msg: \"{{{{ sayd.stdout }}}}\"}}\n"));
+    let plan = shown(&lvsmith(folder.path(), &["plan", "site.yml"]));
+    assert!(plan.starts_with("exit: 4") && plan.contains("undefined variable `sayd`"), "{plan}");
+}
+
+#[test]
+fn templates_find_the_files_of_their_role_and_of_the_playbook() {
+    let folder = site("- hosts: localhost\n  gather_facts: false\n  roles: [greeter]\n");
+    for (file, text) in [
+        (
+            "roles/greeter/tasks/main.yml",
+            "- debug: {msg: \"{{ lookup('file', 'ours') }} and {{ lookup('file', 'theirs') }}\"}\n",
+        ),
+        ("roles/greeter/files/ours", "the role\n"),
+        ("files/ours", "nobody\n"),
+        ("files/theirs", "the playbook\n"),
+    ] {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+    let output = shown(&lvsmith(folder.path(), &["apply", "site.yml"]));
+    assert!(output.contains("the role and the playbook"), "{output}");
+}
+
 #[test]
 fn tags_choose_tasks() {
     let folder = site(PLAYBOOK);

@@ -26,6 +26,15 @@ pub(super) struct HostState<'a> {
     /// Whether its files are the controller's.
     here: AtomicBool,
     pending: Mutex<Pending>,
+    unknown: Mutex<Unknown>,
+}
+
+/// Names whose values only an apply can tell: a task that gives them was not run in check mode.
+#[derive(Debug, Default)]
+struct Unknown {
+    names: HashSet<String>,
+    /// The one that was asked for last.
+    asked: Option<String>,
 }
 
 /// Names whose values are on their way.
@@ -63,6 +72,7 @@ impl<'a> HostState<'a> {
             agents: Mutex::default(),
             here: AtomicBool::default(),
             pending: Mutex::default(),
+            unknown: Mutex::default(),
         }
     }
 
@@ -88,6 +98,29 @@ impl<'a> HostState<'a> {
         // In `hostvars` is everything.
         pending.asked |=
             pending.names.contains(name) || (name == "hostvars" && !pending.names.is_empty());
+        let mut unknown = self.unknown();
+        if unknown.names.contains(name) {
+            unknown.asked = Some(name.to_owned());
+        }
+    }
+
+    /// Notes whether a name has a value that only an apply can tell.
+    pub(super) fn set_unknown(&self, name: &str, is_unknown: bool) {
+        let names = &mut self.unknown().names;
+        if is_unknown {
+            names.insert(name.to_owned());
+        } else {
+            names.remove(name);
+        }
+    }
+
+    /// The name among those that was asked for since this was asked last.
+    pub(super) fn asked_for_unknown(&self) -> Option<String> {
+        self.unknown().asked.take()
+    }
+
+    fn unknown(&self) -> MutexGuard<'_, Unknown> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

@@ -152,9 +152,8 @@ impl<'a> Pipeline<'a> {
 
     fn render(&self, run: &TaskRun<'a>) -> Rendered {
         let worker = Worker { shared: self.shared, host: self.host(), run };
-        let color = self.shared.options.color;
         let ready = |item: Option<&Value>| {
-            worker.ready(item).unwrap_or_else(|failure| Ready::Known(failed(&failure, color)))
+            worker.ready(item).unwrap_or_else(|failure| Ready::Known(worker.fell(&failure)))
         };
         let (parts, items) = match worker.items() {
             Items::None => (vec![ready(None)], None),

@@ -1,5 +1,7 @@
 //! The variables a task sees on a host, in Ansible's order of precedence.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::{HostState, Shared, TaskRun};
@@ -94,6 +96,12 @@ impl Variables for Scope<'_> {
         from(&self.host.declared)
             .or_else(|| role.and_then(|role| from(&role.defaults)))
             .map(Variable::Template)
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let role = self.run.task.inherited.role.as_ref();
+        let role = role.and_then(|role| role.folder.clone());
+        role.into_iter().chain([self.shared.playbook.folder().to_owned()]).collect()
     }
 
     fn names(&self) -> Vec<String> {

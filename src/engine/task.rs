@@ -87,7 +87,7 @@ impl Worker<'_> {
     }
 
     pub(super) fn items(&self) -> Items {
-        let color = self.shared.options.color;
+        self.host.asked_for_unknown();
         let Some(items) = &self.task().items else { return Items::None };
         let scope = self.scope(None);
         let known = match Renderer::new(&scope).node(items) {
@@ -96,10 +96,10 @@ impl Worker<'_> {
             }
             // With nothing to loop over, conditions on the loop itself still count.
             Ok(_) if !self.holds(&scope).unwrap_or(true) => TaskResult::new(Status::Skipped),
-            Ok(other) => failed(&other.expected("a list to loop over").into(), color),
+            Ok(other) => self.fell(&other.expected("a list to loop over").into()),
             Err(error) => match self.holds(&scope) {
                 Ok(false) => TaskResult::new(Status::Skipped),
-                _ => failed(&error.into(), color),
+                _ => self.fell(&error.into()),
             },
         };
         Items::Known(Box::new(known))
@@ -125,7 +125,7 @@ impl Worker<'_> {
         for attempt in 1..=tries {
             result = match self.attempt(item) {
                 Ok(result) => result,
-                Err(failure) => failed(&failure, self.shared.options.color),
+                Err(failure) => self.fell(&failure),
             };
             self.judge(&scope, &mut result);
             let Some(until) = &self.task().until else { break };
@@ -145,7 +145,7 @@ impl Worker<'_> {
                     ));
                 }
                 Err(error) => {
-                    result = failed(&error.into(), self.shared.options.color);
+                    result = self.fell(&error.into());
                     break;
                 }
             }
@@ -166,8 +166,22 @@ impl Worker<'_> {
         Ok(result)
     }
 
+    /// What a failure is to the host: nothing yet, when check mode cannot know what the task
+    /// asks for.
+    pub(super) fn fell(&self, failure: &Failure) -> TaskResult {
+        let unknown = self.host.asked_for_unknown();
+        match unknown.filter(|_| matches!(failure, Failure::Mistake(_))) {
+            Some(name) => TaskResult {
+                shown: Some(format!("unknown until apply: it asks for `{name}`")),
+                ..TaskResult::new(Status::Skipped)
+            },
+            None => failed(failure, self.shared.options.color),
+        }
+    }
+
     /// Renders the task as far as it goes without a host. Changes nothing.
     pub(super) fn ready(&self, item: Option<&Value>) -> Result<Ready, Failure> {
+        self.host.asked_for_unknown();
         let scope = self.scope(item);
         if !self.holds(&scope)? {
             return Ok(Ready::Known(TaskResult::new(Status::Skipped)));
@@ -208,6 +222,9 @@ impl Worker<'_> {
         if results.is_empty() {
             results.push(TaskResult::new(Status::Skipped));
         }
+        for result in &results {
+            self.leave_unknown(result);
+        }
         results.iter_mut().for_each(|result| self.hide(result));
         let changed = results.iter().any(|result| result.status == Status::Changed);
         let notified = if changed { self.notified() } else { Vec::new() };
@@ -225,7 +242,22 @@ impl Worker<'_> {
         if self.task().module.name == "set_fact"
             && let Some(Value::Object(facts)) = result.result.get("ansible_facts")
         {
+            facts.keys().for_each(|name| self.host.set_unknown(name, false));
             self.host.learn().registered.extend(facts.clone());
+        }
+    }
+
+    /// In check mode: what the task would have given a value to, had it run.
+    fn leave_unknown(&self, result: &TaskResult) {
+        let unrun = result.status == Status::Skipped
+            && (result.message.is_some() || result.shown.is_some());
+        let unknown = self.shared.options.check && unrun;
+        if let Some(name) = &self.task().register {
+            self.host.set_unknown(name, unknown);
+        }
+        if unknown && self.task().module.name == "set_fact" {
+            let names = self.task().arguments.mapping().unwrap_or_default();
+            names.iter().for_each(|(name, _)| self.host.set_unknown(&name.text, true));
         }
     }
 
@@ -259,7 +291,7 @@ impl Worker<'_> {
                 match holds {
                     Ok(holds) => Some(holds),
                     Err(error) => {
-                        *result = failed(&error.into(), self.shared.options.color);
+                        *result = self.fell(&error.into());
                         None
                     }
                 }

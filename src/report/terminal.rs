@@ -43,7 +43,8 @@ impl<W: Write> Terminal<W> {
     }
 
     fn host(&mut self, host: &str, results: &[TaskResult]) {
-        let skipped = results.iter().all(|result| result.status == Status::Skipped);
+        let told = |result: &TaskResult| result.status != Status::Skipped || result.shown.is_some();
+        let skipped = !results.iter().any(told);
         if skipped && results.len() > 1 && !self.verbose {
             self.line(&format!("{SKIPPED}skipping: [{host}]{SKIPPED:#}"));
             return;
