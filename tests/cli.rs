@@ -142,6 +142,29 @@ fn templates_find_the_files_of_their_role_and_of_the_playbook() {
     assert!(output.contains("the role and the playbook"), "{output}");
 }
 
+/// A key that a declaration lacks is missing in every run; what a task or another host may still
+/// bring is not.
+#[test]
+fn a_missing_key_is_found_before_a_host_is_touched() {
+    let before = "- hosts: localhost\n  gather_facts: false\n  vars: {service: {prot: 80}}\n  \
+                  tasks:\n    - copy: {content: x, dest: \"{{ playbook_dir }}/touched\"}\n";
+    let folder = site(&format!("{before}    - debug: {{msg: \"{{{{ service.port }}}}\"}}\n"));
+    let output = shown(&lvsmith(folder.path(), &["apply", "site.yml"]));
+    assert!(output.starts_with("exit: 4"), "{output}");
+    assert!(output.contains("did you mean `prot`?"), "{output}");
+    assert!(!folder.path().join("touched").exists());
+    for later in [
+        "    - set_fact: {service: {port: 81}}\n    - debug: {msg: \"{{ service.port }}\"}\n",
+        "    - debug: {msg: \"{{ hostvars['localhost'].said.rc }}\"}\n",
+        "    - debug: {msg: \"{{ service.port | default(82) }}\"}\n",
+        "    - debug: {msg: \"{{ service.port }}\"}\n      when: service.port is defined\n",
+    ] {
+        let folder = site(&format!("{before}{later}"));
+        lvsmith(folder.path(), &["apply", "site.yml"]);
+        assert!(folder.path().join("touched").exists(), "{later}");
+    }
+}
+
 #[test]
 fn tags_choose_tasks() {
     let folder = site(PLAYBOOK);

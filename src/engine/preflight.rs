@@ -104,7 +104,10 @@ fn look(
                 return None;
             }
         }
-        let rendered = renderer.node(&task.arguments).ok()?;
+        let rendered = match renderer.node(&task.arguments) {
+            Ok(rendered) => rendered,
+            Err(mistake) => return renderer.lacks_for_good(late).then_some(mistake),
+        };
         let mistake = (task.module.decode)(&rendered).err()?;
         renderer.asked_only_for(late).then(|| mistake.at(&task.module_key.span))
     })

@@ -76,6 +76,8 @@ pub struct Renderer<'a> {
     resolving: RefCell<Vec<String>>,
     asked: RefCell<HashSet<String>>,
     missed: Cell<bool>,
+    /// Something that a variable was asked for is not in it.
+    lacked: Cell<bool>,
     /// Variables whose text asks for something that is not there, and how that was said.
     incomplete: RefCell<HashMap<String, Diagnostic>>,
 }
@@ -111,6 +113,7 @@ impl<'a> Renderer<'a> {
             resolving: RefCell::new(Vec::new()),
             asked: RefCell::new(HashSet::new()),
             missed: Cell::new(false),
+            lacked: Cell::new(false),
             incomplete: RefCell::new(HashMap::new()),
         }
     }
@@ -119,6 +122,15 @@ impl<'a> Renderer<'a> {
     #[must_use]
     pub fn asked_only_for(&self, late: &HashSet<&str>) -> bool {
         !self.missed.get() && !self.asked.borrow().iter().any(|name| late.contains(name.as_str()))
+    }
+
+    /// Whether a mistake so far is that something is not in a variable, and it will not be there
+    /// later either, when none of those asked for is among `late`.
+    #[must_use]
+    pub fn lacks_for_good(&self, late: &HashSet<&str>) -> bool {
+        // What `hostvars` has of other hosts grows.
+        let grows = self.asked.borrow().contains("hostvars");
+        self.lacked.get() && !grows && self.asked_only_for(late)
     }
 
     /// Renders every text below a node; places stay, and what is `omit` goes.
@@ -331,6 +343,7 @@ impl<'a> Renderer<'a> {
         if !mistake.undefined {
             return Trouble { diagnostic, undefined: false };
         }
+        self.lacked.set(true);
         let written = mistake.file.as_ref().map_or(text, |file| file.text.as_str());
         let words = written.get(mistake.range.clone()).unwrap_or_default().trim();
         let diagnostic = match self.incomplete.borrow().get(root(words)) {
