@@ -21,8 +21,10 @@ pub mod jinja;
 mod limit;
 mod lookup;
 mod place;
+mod trouble;
 
-use jinja::{Compiled, Mistake, Mode, Rendered};
+use jinja::{Compiled, Mode, Rendered};
+use trouble::{Trouble, shown};
 
 /// How deep a variable may be declared by way of others.
 const DEPTH: usize = 64;
@@ -80,24 +82,6 @@ pub struct Renderer<'a> {
     lacked: Cell<bool>,
     /// Variables whose text asks for something that is not there, and how that was said.
     incomplete: RefCell<HashMap<String, Diagnostic>>,
-}
-
-/// A mistake, and whether it is that something is not there.
-struct Trouble {
-    diagnostic: Diagnostic,
-    undefined: bool,
-}
-
-impl From<Diagnostic> for Trouble {
-    fn from(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic, undefined: false }
-    }
-}
-
-impl From<Trouble> for Diagnostic {
-    fn from(trouble: Trouble) -> Self {
-        trouble.diagnostic
-    }
 }
 
 /// The value of `omit`; what has it is left out of a module's arguments.
@@ -337,87 +321,6 @@ impl<'a> Renderer<'a> {
         self.resolving.borrow_mut().pop();
         result
     }
-
-    fn trouble(&self, mistake: &Mistake, compiled: &Compiled, text: &str, span: &Span) -> Trouble {
-        let diagnostic = shown(mistake, text, span);
-        if !mistake.undefined {
-            return Trouble { diagnostic, undefined: false };
-        }
-        self.lacked.set(true);
-        let written = mistake.file.as_ref().map_or(text, |file| file.text.as_str());
-        let words = written.get(mistake.range.clone()).unwrap_or_default().trim();
-        let diagnostic = match self.incomplete.borrow().get(root(words)) {
-            Some(reason) => reason.clone(),
-            None => {
-                let root = root(words);
-                let own = !compiled.names.contains(root) || compiled.set.contains(root);
-                self.undefined(words, own, diagnostic)
-            }
-        };
-        Trouble { diagnostic, undefined: true }
-    }
-
-    /// Says that what `words` begins with is not there, and what may have been meant; names of
-    /// the template's `own` are no variables.
-    fn undefined(&self, words: &str, own: bool, diagnostic: Diagnostic) -> Diagnostic {
-        let root = root(words);
-        let plain = words.chars().all(|c| c.is_alphanumeric() || "_.[]'\"".contains(c));
-        let there = self.variables.variable(root).is_some();
-        if own || !plain || there {
-            let there = match there && plain && words != root {
-                true => format!(", though `{root}` is there"),
-                false => String::new(),
-            };
-            let diagnostic =
-                Diagnostic { message: format!("`{words}` is undefined{there}"), ..diagnostic };
-            return match plain.then(|| self.near_key(words)).flatten() {
-                Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-                None => diagnostic,
-            };
-        }
-        let names = self.variables.names();
-        let diagnostic =
-            Diagnostic { message: format!("undefined variable `{root}`"), ..diagnostic };
-        match crate::diagnostic::nearest(root, names.iter().map(String::as_str)) {
-            Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-            None => diagnostic
-                .hint("declare it in group_vars, host_vars or `vars:`, or pass it with -e"),
-        }
-    }
-
-    /// For `a.b.c`: the key of `a.b` that `c` resembles.
-    fn near_key(&self, words: &str) -> Option<String> {
-        let (path, last) = words.rsplit_once('.')?;
-        let mut parts = path.split('.');
-        let resolved = self.resolved.borrow();
-        let mut value = resolved.get(parts.next()?)?;
-        for part in parts {
-            value = value.as_map()?.get(&tera::value::Key::Str(part))?;
-        }
-        let keys = value.as_map()?.keys().filter_map(|key| key.as_str());
-        crate::diagnostic::nearest(last, keys).map(str::to_owned)
-    }
-}
-
-/// The name that an expression begins with.
-fn root(words: &str) -> &str {
-    let end = words.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(words.len());
-    &words[..end]
-}
-
-/// A mistake where it stands: in an included file, or in the text that is at `span`.
-fn shown(mistake: &Mistake, text: &str, span: &Span) -> Diagnostic {
-    let diagnostic = match &mistake.file {
-        Some(file) => lookup::in_file(mistake, file),
-        None => {
-            let place = place::place(span, text, mistake.range.start, mistake.range.end);
-            Diagnostic::new(mistake.message.clone()).at(&place)
-        }
-    };
-    match &mistake.hint {
-        Some(hint) => diagnostic.hint(hint.clone()),
-        None => diagnostic,
-    }
 }
 
 /// A value without the parts that are `omit`; nothing when it is that itself.
@@ -484,81 +387,4 @@ fn to_json(value: &tera::Value, span: &Span) -> Result<Value, Diagnostic> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn span(text: &str) -> Span {
-        let source = Arc::new(Source { name: "t.yml".into(), text: text.into() });
-        Span { start: 0, end: text.len(), source }
-    }
-
-    fn render(text: &str, variables: Value) -> Result<Value, Diagnostic> {
-        let Value::Object(map) = variables else { panic!("not a map") };
-        let span = span(text);
-        let node = Node { kind: Kind::String(text.into()), span };
-        Renderer::new(&map).node(&node).map(|node| node.to_json())
-    }
-
-    fn condition(text: &str, variables: Value) -> Result<bool, Diagnostic> {
-        let Value::Object(map) = variables else { panic!("not a map") };
-        Renderer::new(&map).condition(&Node { kind: Kind::String(text.into()), span: span(text) })
-    }
-
-    #[test]
-    fn a_lone_expression_keeps_its_type() {
-        assert_eq!(render("{{ n }}", json!({"n": 80})), Ok(json!(80)));
-        assert_eq!(render("{{ [1, 'a'] }}", json!({})), Ok(json!([1, "a"])));
-        assert_eq!(render("{{ {'a': {'b': 1}} }}", json!({})), Ok(json!({"a": {"b": 1}})));
-        assert_eq!(render("{{ '}}' }}", json!({})), Ok(json!("}}")));
-        assert_eq!(render("{{ n }}:{{ n }}", json!({"n": 80})), Ok(json!("80:80")));
-    }
-
-    #[test]
-    fn variables_are_rendered_when_asked_for() {
-        let variables =
-            json!({"a": "{{ b }}", "b": ["{{ c }}", 2], "c": "x", "broken": "{{ nope }}"});
-        assert_eq!(render("{{ a }}", variables.clone()), Ok(json!(["x", 2])));
-        assert_eq!(render("{{ a | join(sep='-') }}!", variables), Ok(json!("x-2!")));
-    }
-
-    #[test]
-    fn conditions_are_bare_expressions() {
-        let variables = || json!({"groups": {"lb": ["lb1"]}, "me": "lb1", "r": {"changed": true}});
-        assert_eq!(condition("me in groups['lb']", variables()), Ok(true));
-        assert_eq!(condition("r is changed and not (me == 'x')", variables()), Ok(true));
-        assert_eq!(condition("nope is defined", variables()), Ok(false));
-        assert_eq!(condition("'no'", variables()), Ok(false));
-    }
-
-    #[test]
-    fn undefined_variables_are_named_at_their_place() {
-        let error = render("port {{ portt }}", json!({"port": 1})).expect_err("must fail");
-        assert_eq!(
-            error.to_string(),
-            "t.yml:1:9: undefined variable `portt` (did you mean `port`?)"
-        );
-        // Jinja takes the newline at the end, and Ansible gives it back to texts only.
-        assert_eq!(render("{{ n }}\n", json!({"n": 1})), Ok(json!(1)));
-        assert_eq!(render("{{ n }}!\n", json!({"n": 1})), Ok(json!("1!\n")));
-        let error = render("{{ portt }}", json!({"port": 1})).expect_err("must fail");
-        assert_eq!(
-            error.to_string(),
-            "t.yml:1:4: undefined variable `portt` (did you mean `port`?)"
-        );
-        let error = render("{{ web.port }}", json!({})).expect_err("must fail");
-        assert!(error.to_string().starts_with("t.yml:1:4: undefined variable `web`"), "{error}");
-    }
-
-    #[test]
-    fn mistakes_in_a_template_stay_mistakes() {
-        let error = render("{{ a | nofilter }}", json!({"a": 1})).expect_err("must fail");
-        assert!(error.to_string().contains("nofilter"), "{error}");
-        let error = render("{{ a + }}", json!({"a": 1})).expect_err("must fail");
-        assert!(error.to_string().starts_with("t.yml:1:"), "{error}");
-        let error =
-            render("{{ a }}", json!({"a": "{{ b }}", "b": "{{ a }}"})).expect_err("must fail");
-        assert!(error.to_string().contains("a -> b -> a"), "{error}");
-    }
-}
+mod tests;
