@@ -1,3 +1,5 @@
+//! Values, conditions, and mistakes at their places, by way of the renderer.
+
 use serde_json::json;
 
 use super::*;

@@ -1,9 +1,10 @@
-//! What a scalar means: YAML 1.2's core schema, with numbers of base 2 besides, and for values
-//! the words of YAML 1.1 for true and false.
+//! What a scalar means, which is for `serde_yaml` to say; and for values, the words of YAML 1.1
+//! for true and false besides.
 
 use std::borrow::Cow;
 
 use serde_json::Number;
+use serde_yaml::Value;
 
 use super::Kind;
 use crate::diagnostic::Diagnostic;
@@ -19,88 +20,78 @@ pub(super) fn plain_value(text: Cow<'_, str>) -> Result<Kind, Diagnostic> {
 
 /// What a key without quotes means.
 pub(super) fn plain(text: Cow<'_, str>) -> Result<Kind, Diagnostic> {
-    if is_null(&text) {
-        return Ok(Kind::Null);
+    if is_text(&text) {
+        return Ok(Kind::String(text.into_owned()));
     }
-    if let Some(value) = boolean(&text) {
-        return Ok(Kind::Bool(value));
+    match serde_yaml::from_str(&text) {
+        Ok(Value::Null) => Ok(Kind::Null),
+        Ok(Value::Bool(value)) => Ok(Kind::Bool(value)),
+        Ok(Value::Number(value)) => {
+            number(&value, &text).ok_or_else(|| unusable(&text)).map(Kind::Number)
+        }
+        Ok(_) => Ok(Kind::String(text.into_owned())),
+        // It is a scalar already, so it is a number beyond all that there are.
+        Err(_) => Err(unusable(&text)),
     }
-    Ok(match number(&text)? {
-        Some(number) => Kind::Number(number),
-        None => Kind::String(text.into_owned()),
-    })
 }
 
 /// What a scalar of a type of the core schema means, such as `!!int 5`.
 pub(super) fn of_type(text: Cow<'_, str>, name: &str) -> Result<Kind, Diagnostic> {
-    let (kind, what) = match name {
-        "null" => (is_null(&text).then_some(Kind::Null), "null"),
-        "bool" => (boolean(&text).map(Kind::Bool), "a boolean"),
-        "int" => (integer(&text)?.map(Kind::Number), "an integer"),
-        "float" => (float(&text)?.map(Kind::Number), "a float"),
+    let what = match name {
+        "null" => "null",
+        "bool" => "a boolean",
+        "int" => "an integer",
+        "float" => "a float",
         _ => return Ok(Kind::String(text.into_owned())),
     };
-    kind.ok_or_else(|| Diagnostic::new(format!("`{text}` is not {what}")))
-}
-
-fn is_null(text: &str) -> bool {
-    matches!(text, "" | "~" | "null" | "Null" | "NULL")
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "true" | "True" | "TRUE" => Some(true),
-        "false" | "False" | "FALSE" => Some(false),
-        _ => None,
+    let wrong = || Diagnostic::new(format!("`{text}` is not {what}"));
+    match (name, plain(text.clone())?) {
+        ("null", kind @ Kind::Null) | ("bool", kind @ Kind::Bool(_)) => Ok(kind),
+        ("int", Kind::Number(number)) if !number.is_f64() => Ok(Kind::Number(number)),
+        ("float", Kind::Number(number)) => {
+            let float = number.as_f64().and_then(Number::from_f64);
+            float.map(Kind::Number).ok_or_else(wrong)
+        }
+        _ => Err(wrong()),
     }
 }
 
-/// A number; what begins like one and is none is a text, as is what begins with a 0 that does
-/// not count (`0644`).
-fn number(text: &str) -> Result<Option<Number>, Diagnostic> {
-    let Some(b'0'..=b'9' | b'+' | b'-' | b'.') = text.as_bytes().first() else { return Ok(None) };
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let leading_zero = digits.len() > 1 && digits.starts_with('0');
-    if leading_zero && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(None);
-    }
-    match integer(text)? {
-        None => float(text),
-        whole => Ok(whole),
+/// Whether it can mean nothing but itself: most scalars are names and addresses, and need not be
+/// read once more. Tests hold this against `serde_yaml`.
+fn is_text(text: &str) -> bool {
+    match text.as_bytes() {
+        [] | [b'~'] => false,
+        [b'0'..=b'9' | b'+' | b'-' | b'.', ..] => {
+            text.contains([' ', ':', '/']) || text.matches('.').count() > 1
+        }
+        [b't' | b'T' | b'f' | b'F' | b'n' | b'N', ..] => text.len() > "false".len(),
+        _ => true,
     }
 }
 
-fn integer(text: &str) -> Result<Option<Number>, Diagnostic> {
-    let (negative, rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let based = |prefix, base| Some((rest.strip_prefix(prefix)?, base));
-    let (digits, base) =
-        based("0x", 16).or_else(|| based("0o", 8)).or_else(|| based("0b", 2)).unwrap_or((rest, 10));
-    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(base)) {
-        return Ok(None);
-    }
-    let number = u64::from_str_radix(digits, base).ok().and_then(|value| match negative {
-        true => 0_i64.checked_sub_unsigned(value).map(Number::from),
-        false => Some(value.into()),
-    });
-    number.map(Some).ok_or_else(|| unusable(text))
-}
-
-fn float(text: &str) -> Result<Option<Number>, Diagnostic> {
-    match text.strip_prefix('+').unwrap_or(text) {
-        ".inf" | ".Inf" | ".INF" | "-.inf" | "-.Inf" | "-.INF" => return Err(unusable(text)),
-        _ => {}
-    }
-    match text {
-        ".nan" | ".NaN" | ".NAN" => Err(unusable(text)),
-        // What is too large for one stays a text.
-        _ => Ok(text.parse().ok().and_then(Number::from_f64)),
-    }
+/// A number that is what was written: not a whole one that became a float, nor an infinite one.
+fn number(value: &serde_yaml::Number, text: &str) -> Option<Number> {
+    let whole = value.as_u64().map(Number::from).or_else(|| value.as_i64().map(Number::from));
+    let is_whole = text.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit());
+    whole.or_else(|| Number::from_f64(value.as_f64().filter(|_| !is_whole)?))
 }
 
 fn unusable(text: &str) -> Diagnostic {
     Diagnostic::new(format!("`{text}` is not a number that can be used"))
         .hint("in quotes it is a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_cannot_be_kept_as_it_is_is_refused() {
+        for text in ["99999999999999999999", &"9".repeat(60), "-9223372036854775809", ".inf"] {
+            assert!(plain(text.into()).is_err(), "{text}");
+        }
+        for text in ["18446744073709551615", "1e44", "0x10", "-9223372036854775808"] {
+            assert!(matches!(plain(text.into()), Ok(Kind::Number(_))), "{text}");
+        }
+    }
 }

@@ -1,3 +1,5 @@
+//! Reading, held against `serde_yaml`, and what it refuses.
+
 use super::*;
 
 fn node(text: &str) -> Result<Node, Diagnostic> {
