@@ -21,7 +21,7 @@ const MODULES: &[&str] = &[
     "shell: echo {{ item }} >> log; test {{ item }} != b\n      loop: LOOP",
     "debug: {msg: \"R is {{ R.stdout | default('none') }}\"}",
     "debug: {msg: \"{{ hostvars['h1'].R | default('none') | to_json | length }}\"}",
-    "debug: {msg: \"{{ R.nothing_like_this }}\"}",
+    "debug: {msg: \"{{ (R.rc | default(1)) / 0 }}\"}",
     "assert: {that: R.rc | default(0) == 0, quiet: true}",
     "set_fact: {R: {stdout: \"set NUMBER\", rc: 0}}",
     "set_fact: {R: {stdout: \"{{ R.stdout | default('') }}+{{ item }}\", rc: 0}}\n      loop: LOOP",
