@@ -200,7 +200,10 @@ impl<'a> Worker<'a> {
         let renderer = Renderer::new(scope);
         let tries = match (&task.until, &task.retries) {
             (None, None) => 1,
-            (_, retries) => said(retries.as_ref(), &renderer)?.unwrap_or(3).saturating_add(1),
+            // As ever in Ansible: three tries when nothing is said, and one more than is said.
+            (_, retries) => {
+                said(retries.as_ref(), &renderer)?.map_or(3, |more| more.saturating_add(1))
+            }
         };
         let delay = if tries > 1 { said(task.delay.as_ref(), &renderer)? } else { None };
         let delay = Duration::from_secs_f64(delay.unwrap_or(5.0).clamp(0.0, 3600.0));
@@ -227,7 +230,8 @@ impl<'a> Worker<'a> {
                     let what = format!("`until` did not hold after {attempt} tries: {until}");
                     result.message = Some(what);
                 }
-                result.result.insert("attempts".into(), attempt.into());
+                let counted = if holds { attempt } else { attempt - 1 };
+                result.result.insert("attempts".into(), counted.into());
                 return Ok(result);
             }
             attempt += 1;
@@ -299,7 +303,7 @@ impl<'a> Worker<'a> {
         if let Some(contents) = kept.get(&key) {
             return Ok(Some((Arc::clone(contents), shown)));
         }
-        let read = task.bring(&rendered, &self.run.trail.play.folder);
+        let read = task.bring(&rendered, self.run.trail.play);
         let contents = read.map_err(Failure::Mistakes)?;
         kept.insert(key, Arc::clone(&contents));
         Ok(Some((contents, shown)))
@@ -383,7 +387,8 @@ impl<'a> Worker<'a> {
         if self.hides(&scope) {
             results.iter_mut().for_each(hide);
         }
-        let mut done = Done { results, ..Done::default() };
+        let unseen = self.task().module.name == "meta";
+        let mut done = Done { results, unseen, ..Done::default() };
         match overall(&done.results) {
             Status::Changed => match self.notified(&scope) {
                 Ok(notified) => done.notified = notified,
@@ -416,7 +421,8 @@ impl<'a> Worker<'a> {
     /// What a `rescue` may ask for.
     fn note_failure(&self, results: &[TaskResult]) {
         let failed = results.iter().find(|result| result.status.ends_host());
-        let task = json!({"name": self.task().title(), "action": self.task().module.name});
+        let name = self.task().name.as_ref().and_then(Node::as_str).unwrap_or_default();
+        let task = json!({"name": name, "action": self.task().module.name});
         let mut learned = self.host.learn();
         learned.registered.insert("ansible_failed_task".into(), task);
         let result = Value::Object(failed.map(registered).unwrap_or_default());

@@ -78,7 +78,7 @@ pub(super) fn decode(
     main.extend(section("tasks", &mut reader));
     let after = section("post_tasks", &mut reader);
     let own = node.get("handlers").map(|list| reader.handlers(list, &inherited));
-    let Reader { mut handlers, roles, .. } = reader;
+    let Reader { mut handlers, roles, done, .. } = reader;
     handlers.extend(own.unwrap_or_default());
     let own_vars = node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default();
     let play = Play {
@@ -96,6 +96,7 @@ pub(super) fn decode(
         sections: [before, main, after].map(Into::into),
         handlers,
         roles,
+        done_roles: done,
         force_handlers: node
             .get("force_handlers")
             .and_then(|force| mistakes.keep(force.decode()))

@@ -163,7 +163,7 @@ pub(super) fn decode(node: &Node, around: &Inherited, mistakes: &mut Diagnostics
     let arguments = mistakes
         .keep(one_line::arguments(module, arguments))
         .unwrap_or(Node { kind: Kind::Null, ..arguments.clone() });
-    let arguments = inherited.with_defaults(module.name, with_args(arguments, node.get("args")));
+    let arguments = inherited.with_defaults(module, with_args(arguments, node.get("args")));
     if mistakes.0.len() == before {
         check_arguments(module, module_key, &arguments, mistakes);
     }
