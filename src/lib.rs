@@ -4,7 +4,7 @@
 //! The rooms, in the order data flows through them:
 //!
 //! - [`yaml`], [`playbook`], [`inventory`]: text to typed values, every node with its place;
-//! - [`template`]: the only room that knows Tera;
+//! - [`template`]: the only room that knows Tera; `pattern`: regular expressions as Python has them;
 //! - [`engine`]: plays x hosts x tasks;
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
@@ -32,6 +32,7 @@ pub mod lab;
 #[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]
 pub mod modules;
 pub mod netlink;
+mod pattern;
 pub mod playbook;
 pub mod report;
 pub mod template;

@@ -15,9 +15,11 @@ use crate::yaml::Node;
 
 pub mod address;
 pub mod assert;
+pub mod blockinfile;
 pub mod command;
 pub mod copy;
 pub mod debug;
+mod fields;
 pub mod file;
 pub(crate) mod filesystem;
 mod host;
@@ -25,6 +27,7 @@ pub mod ipvs_daemon;
 pub mod ipvs_service;
 pub mod ipvs_table;
 pub mod ipvs_timeouts;
+pub mod lineinfile;
 pub mod link;
 pub mod modprobe;
 mod network;
@@ -43,6 +46,9 @@ pub use host::{Host, HostKind};
 
 /// A state that a task declares.
 pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Arguments that Ansible's module has and this one has not, with what to do instead.
+    const REFUSED: &'static [Refused] = &[];
+
     /// What was found on the host, apart from what is declared.
     type Observed: Serialize + fmt::Debug;
     /// One step from what is to what should be; `Display` is what a plan shows of it.
@@ -80,6 +86,9 @@ pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
 
 /// Something that runs, rather than a state that holds.
 pub trait Action: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Arguments that Ansible's module has and this one has not, with what to do instead.
+    const REFUSED: &'static [Refused] = &[];
+
     /// Refuses arguments that contradict one another, while their place is still known.
     fn check(&self) -> Result<(), Error> {
         Ok(())
@@ -91,11 +100,17 @@ pub trait Action: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
 
 /// Arguments that only the controller can use, or complete.
 pub trait Arguments: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Arguments that Ansible's module has and this one has not, with what to do instead.
+    const REFUSED: &'static [Refused] = &[];
+
     /// Refuses arguments that contradict one another, while their place is still known.
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
 }
+
+/// Names of arguments that are not supported, each with what to do instead.
+pub type Refused = &'static [(&'static str, &'static str)];
 
 /// Whether something is to be there: Ansible's `state` where it has these two values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -217,6 +232,10 @@ pub struct Module {
     pub decode: fn(&Node) -> Result<Value, Diagnostic>,
     /// Where it runs.
     pub place: Place,
+    /// Every name that an argument has, aliases included; none where any name is one.
+    names: fn() -> &'static [&'static str],
+    /// Ansible's arguments that it has not.
+    refused: &'static [Refused],
 }
 
 impl fmt::Debug for Module {
@@ -231,8 +250,10 @@ impl Module {
             name,
             aliases,
             schema: schema::<R>,
-            decode: |node| decode(node, R::check),
+            decode: |node| decode(node, R::REFUSED, R::check),
             place: Place::Agent(drive::<R>),
+            names: fields::of::<R>,
+            refused: R::REFUSED,
         }
     }
 
@@ -241,8 +262,10 @@ impl Module {
             name,
             aliases,
             schema: schema::<A>,
-            decode: |node| decode(node, A::check),
+            decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(act::<A>),
+            names: fields::of::<A>,
+            refused: A::REFUSED,
         }
     }
 
@@ -264,8 +287,10 @@ impl Module {
             name,
             aliases,
             schema: schema::<A>,
-            decode: |node| decode(node, A::check),
+            decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(drive::<R>),
+            names: fields::of::<A>,
+            refused: A::REFUSED,
         }
     }
 
@@ -278,9 +303,28 @@ impl Module {
             name,
             aliases,
             schema: schema::<A>,
-            decode: |node| decode(node, A::check),
+            decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Controller,
+            names: fields::of::<A>,
+            refused: A::REFUSED,
         }
+    }
+
+    /// What is wrong with an argument of that name, if it can be told by the name alone.
+    #[must_use]
+    pub fn mistaken(&self, argument: &str) -> Option<Diagnostic> {
+        if self.takes_any_argument() || (self.names)().contains(&argument) {
+            return None;
+        }
+        let known = self.arguments();
+        if known.iter().any(|name| name == argument) {
+            return None;
+        }
+        let refused = refused(self.refused, argument);
+        Some(refused.unwrap_or_else(|| {
+            Diagnostic::new(format!("`{}` has no argument `{argument}`", self.name))
+                .did_you_mean(argument, known.iter().map(String::as_str))
+        }))
     }
 
     /// The names of the arguments.
@@ -299,6 +343,7 @@ impl Module {
 pub static TABLE: &[Module] = &[
     Module::resource::<address::Address>("address", &[]),
     Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
+    Module::action::<blockinfile::Blockinfile>("blockinfile", &["ansible.builtin.blockinfile"]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
@@ -307,6 +352,7 @@ pub static TABLE: &[Module] = &[
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<ipvs_table::IpvsTable>("ipvs_table", &[]),
     Module::resource::<ipvs_timeouts::IpvsTimeouts>("ipvs_timeouts", &[]),
+    Module::action::<lineinfile::Lineinfile>("lineinfile", &["ansible.builtin.lineinfile"]),
     Module::resource::<link::Link>("link", &[]),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
     Module::action::<package::Package>(
@@ -341,10 +387,23 @@ fn schema<T: JsonSchema>() -> Schema {
     schemars::schema_for!(T)
 }
 
+/// Says what to do instead of an argument that only Ansible has.
+fn refused(refused: &[Refused], argument: &str) -> Option<Diagnostic> {
+    let mut rows = refused.iter().copied().flatten();
+    let (name, instead) = rows.find(|(name, _)| *name == argument)?;
+    Some(Diagnostic::new(format!("the argument `{name}` is not supported")).hint(*instead))
+}
+
 fn decode<T: DeserializeOwned + Serialize>(
     node: &Node,
+    not_supported: &[Refused],
     check: fn(&T) -> Result<(), Error>,
 ) -> Result<Value, Diagnostic> {
+    for (key, _) in node.mapping().unwrap_or_default() {
+        if let Some(mistake) = refused(not_supported, &key.text) {
+            return Err(mistake.at(&key.span));
+        }
+    }
     let typed: T = node.decode()?;
     check(&typed).map_err(|error| {
         Diagnostic { hint: error.hint, ..Diagnostic::new(error.message) }.at(&node.span)

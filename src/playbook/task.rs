@@ -194,17 +194,9 @@ fn check_arguments(module: &Module, key: &Key, arguments: &Node, mistakes: &mut 
         mistakes.keep((module.decode)(arguments).map_err(|error| error.at(&key.span)));
         return;
     }
-    let known = module.arguments();
-    if module.takes_any_argument() {
-        return;
-    }
     for (argument, _) in arguments.mapping().unwrap_or_default() {
-        if !known.contains(&argument.text) {
-            mistakes.push(
-                Diagnostic::new(format!("`{}` has no argument `{}`", module.name, argument.text))
-                    .at(&argument.span)
-                    .did_you_mean(&argument.text, known.iter().map(String::as_str)),
-            );
+        if let Some(mistake) = module.mistaken(&argument.text) {
+            mistakes.push(mistake.at(&argument.span));
         }
     }
 }
