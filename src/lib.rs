@@ -12,6 +12,7 @@
 //! - [`director`]: a whole IPVS setup, shown, compared, kept in a file, made so;
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
+//! - `http`: a request over plain TCP, for probes and the `uri` module;
 //! - [`report`]: what people and programs are told;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
@@ -25,6 +26,7 @@ pub mod director;
 pub mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod http;
 pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]

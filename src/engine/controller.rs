@@ -1,11 +1,18 @@
-//! Modules that run in the controller: `debug`, `assert`, `set_fact`. They change nothing; what
-//! `set_fact` finds is in its result.
+//! Modules that run in the controller: `debug`, `assert`, `fail`, `pause`, `set_fact`. They change
+//! nothing; what `set_fact` finds is in its result.
 
-use serde_json::Value;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
+use super::interrupted;
 use super::outcome::Failure;
 use crate::diagnostic::Diagnostic;
-use crate::modules::Error;
+use crate::modules::fail::Fail;
+use crate::modules::pause::Pause;
+use crate::modules::process::Timestamp;
+use crate::modules::{self, Error};
 use crate::playbook::{Task, shown};
 use crate::report::{Status, TaskResult};
 use crate::template::Renderer;
@@ -16,10 +23,17 @@ pub(super) fn run(
     rendered: &Node,
     arguments: Value,
     renderer: &Renderer<'_>,
+    check: bool,
 ) -> Result<TaskResult, Failure> {
     match task.module.name {
         "debug" => debug(rendered, &arguments, renderer),
         "assert" => assert(rendered, &arguments, renderer),
+        "fail" => Err(Error::new(modules::arguments::<Fail>(arguments)?.msg).into()),
+        "pause" if check => Ok(TaskResult {
+            message: Some("not waited for in check mode".into()),
+            ..TaskResult::new(Status::Skipped)
+        }),
+        "pause" => Ok(pause(&modules::arguments(arguments)?)?),
         "set_fact" => {
             let Value::Object(facts) = arguments else {
                 return Err(rendered.expected("a mapping of facts").into());
@@ -88,4 +102,33 @@ fn assert(
         result.shown = message("success_msg");
     }
     Ok(result)
+}
+
+/// How long an interrupt may go unnoticed.
+const STEP: Duration = Duration::from_millis(100);
+
+fn pause(pause: &Pause) -> Result<TaskResult, Error> {
+    let (start, clock) = (Timestamp::now(), Instant::now());
+    loop {
+        if interrupted() {
+            return Err(Error::new("the pause was interrupted"));
+        }
+        let left = pause.duration().saturating_sub(clock.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        sleep(left.min(STEP));
+    }
+    let result = json!({
+        "start": start.to_string(),
+        "stop": Timestamp::now().to_string(),
+        "delta": clock.elapsed().as_secs(),
+        "rc": 0,
+        "stdout": pause.told(clock.elapsed().as_secs_f64()),
+        "stderr": "",
+        "echo": pause.echo,
+        "user_input": "",
+    });
+    let result = result.as_object().cloned().unwrap_or_default();
+    Ok(TaskResult { shown: pause.prompt.clone(), result, ..TaskResult::new(Status::Ok) })
 }

@@ -191,13 +191,11 @@ impl Worker<'_> {
         let rendered = renderer.node(&task.arguments)?;
         let arguments =
             (task.module.decode)(&rendered).map_err(|error| error.at(&task.module_key.span))?;
+        let check = task.check_mode.unwrap_or(self.shared.options.check);
         let Place::Agent(_) = task.module.place else {
-            return controller::run(task, &rendered, arguments, &renderer).map(Ready::Known);
+            return controller::run(task, &rendered, arguments, &renderer, check).map(Ready::Known);
         };
-        let mode = Mode {
-            check: task.check_mode.unwrap_or(self.shared.options.check),
-            diff: self.shared.options.diff && !task.no_log,
-        };
+        let mode = Mode { check, diff: self.shared.options.diff && !task.no_log };
         let call = Call::new(task.module.name, arguments, mode);
         prepare::call(task, call, &renderer, self.shared.playbook.folder()).map(Ready::Call)
     }
@@ -237,13 +235,15 @@ impl Worker<'_> {
         }
     }
 
-    /// `set_fact` says what it found, and the host keeps it.
+    /// `set_fact` says what it found, and the host keeps it; so do modules that gather facts,
+    /// which are then what a play's beginning would have gathered.
     fn learn(&self, result: &TaskResult) {
-        if self.task().module.name == "set_fact"
-            && let Some(Value::Object(facts)) = result.result.get("ansible_facts")
-        {
+        let Some(Value::Object(facts)) = result.result.get("ansible_facts") else { return };
+        if self.task().module.name == "set_fact" {
             facts.keys().for_each(|name| self.host.set_unknown(name, false));
             self.host.learn().registered.extend(facts.clone());
+        } else {
+            self.host.learn().facts.extend(facts.clone());
         }
     }
 

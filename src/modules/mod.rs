@@ -19,10 +19,11 @@ pub mod blockinfile;
 pub mod command;
 pub mod copy;
 pub mod debug;
-mod fields;
+pub mod fail;
 pub mod file;
 pub(crate) mod filesystem;
 mod host;
+pub mod hostname;
 pub mod ipvs_daemon;
 pub mod ipvs_service;
 pub mod ipvs_table;
@@ -32,13 +33,19 @@ pub mod link;
 pub mod modprobe;
 mod network;
 pub mod package;
+pub mod pause;
+pub mod ping;
 pub(crate) mod process;
 pub mod route;
 pub mod service;
 pub mod set_fact;
+pub mod setup;
+mod shape;
 pub mod shell;
+pub mod stat;
 pub mod sysctl;
 pub mod template;
+pub mod uri;
 pub mod wait_for;
 
 pub use filesystem::{Bytes, ContentDigest, Placed};
@@ -252,7 +259,7 @@ impl Module {
             schema: schema::<R>,
             decode: |node| decode(node, R::REFUSED, R::check),
             place: Place::Agent(drive::<R>),
-            names: fields::of::<R>,
+            names: shape::fields::of::<R>,
             refused: R::REFUSED,
         }
     }
@@ -264,7 +271,7 @@ impl Module {
             schema: schema::<A>,
             decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(act::<A>),
-            names: fields::of::<A>,
+            names: shape::fields::of::<A>,
             refused: A::REFUSED,
         }
     }
@@ -289,7 +296,7 @@ impl Module {
             schema: schema::<A>,
             decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(drive::<R>),
-            names: fields::of::<A>,
+            names: shape::fields::of::<A>,
             refused: A::REFUSED,
         }
     }
@@ -305,7 +312,7 @@ impl Module {
             schema: schema::<A>,
             decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Controller,
-            names: fields::of::<A>,
+            names: shape::fields::of::<A>,
             refused: A::REFUSED,
         }
     }
@@ -347,7 +354,9 @@ pub static TABLE: &[Module] = &[
     Module::action::<command::Command>("command", &["ansible.builtin.command"]),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
+    Module::controller::<fail::Fail>("fail", &["ansible.builtin.fail"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<hostname::Hostname>("hostname", &["ansible.builtin.hostname"]),
     Module::resource::<ipvs_daemon::IpvsDaemon>("ipvs_daemon", &[]),
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<ipvs_table::IpvsTable>("ipvs_table", &[]),
@@ -359,6 +368,8 @@ pub static TABLE: &[Module] = &[
         "package",
         &["ansible.builtin.package", "ansible.builtin.apt", "apt", "ansible.builtin.dnf", "dnf"],
     ),
+    Module::controller::<pause::Pause>("pause", &["ansible.builtin.pause"]),
+    Module::action::<ping::Ping>("ping", &["ansible.builtin.ping"]),
     Module::resource::<route::Route>("route", &[]),
     Module::action::<service::Service>(
         "service",
@@ -371,9 +382,15 @@ pub static TABLE: &[Module] = &[
         ],
     ),
     Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
+    Module::action::<setup::Setup>(
+        "setup",
+        &["ansible.builtin.setup", "ansible.builtin.gather_facts"],
+    ),
     Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
+    Module::action::<stat::Stat>("stat", &["ansible.builtin.stat"]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
+    Module::action::<uri::Uri>("uri", &["ansible.builtin.uri"]),
     Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),
 ];
 

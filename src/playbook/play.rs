@@ -137,8 +137,9 @@ fn check_steps(play: &Play, mistakes: &mut Diagnostics) {
     }
     for task in play.tasks() {
         if task.run_once {
+            let what = if task.module.name == "pause" { "pause" } else { "run_once" };
             mistakes.push(
-                Diagnostic::new("`run_once` where hosts do not wait for one another")
+                Diagnostic::new(format!("`{what}` where hosts do not wait for one another"))
                     .at(&task.span)
                     .hint("put the task into a play of its own, with `strategy: linear`"),
             );

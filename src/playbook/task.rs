@@ -110,7 +110,8 @@ fn decode(node: &Node, inherited: &Inherited, mistakes: &mut Diagnostics) -> Opt
         listen: listed(node, "listen", mistakes),
         ignore_errors: decoded(node, "ignore_errors", mistakes).unwrap_or(false),
         no_log: decoded(node, "no_log", mistakes).unwrap_or(false),
-        run_once: decoded(node, "run_once", mistakes).unwrap_or(false),
+        // As in Ansible, all hosts pause together.
+        run_once: decoded(node, "run_once", mistakes).unwrap_or(module.name == "pause"),
         check_mode: decoded(node, "check_mode", mistakes),
         changed_when: node.get("changed_when").cloned(),
         failed_when: node.get("failed_when").cloned(),

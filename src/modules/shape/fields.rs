@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// The names of `T`'s fields, aliases included; none for a type that takes other forms.
-pub(super) fn of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+pub(in crate::modules) fn of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     let mut heard: &[&str] = &[];
     // It never succeeds: all that is wanted is what it asks for.
     let _ = T::deserialize(Listener(&mut heard));
