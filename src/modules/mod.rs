@@ -44,6 +44,7 @@ mod shape;
 pub mod shell;
 pub mod stat;
 pub mod sysctl;
+pub mod systemd;
 pub mod template;
 pub mod uri;
 pub mod wait_for;
@@ -371,16 +372,7 @@ pub static TABLE: &[Module] = &[
     Module::controller::<pause::Pause>("pause", &["ansible.builtin.pause"]),
     Module::action::<ping::Ping>("ping", &["ansible.builtin.ping"]),
     Module::resource::<route::Route>("route", &[]),
-    Module::action::<service::Service>(
-        "service",
-        &[
-            "ansible.builtin.service",
-            "ansible.builtin.systemd",
-            "systemd",
-            "ansible.builtin.systemd_service",
-            "systemd_service",
-        ],
-    ),
+    Module::action::<service::Service>("service", &["ansible.builtin.service"]),
     Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
     Module::action::<setup::Setup>(
         "setup",
@@ -389,6 +381,10 @@ pub static TABLE: &[Module] = &[
     Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
     Module::action::<stat::Stat>("stat", &["ansible.builtin.stat"]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
+    Module::action::<systemd::Systemd>(
+        "systemd",
+        &["ansible.builtin.systemd", "ansible.builtin.systemd_service", "systemd_service"],
+    ),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
     Module::action::<uri::Uri>("uri", &["ansible.builtin.uri"]),
     Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),

@@ -38,15 +38,15 @@ impl Uri {
         if self.return_content {
             result.insert("content".into(), content.into());
         }
-        if self.status_code.0.contains(&answer.status) {
-            let length = header(&answer, "content-length").unwrap_or("unknown");
-            result.insert("msg".into(), format!("OK ({length} bytes)").into());
-            return Ok(Outcome { result, ..Outcome::default() });
-        }
+        let length = header(&answer, "content-length").unwrap_or("unknown");
         let said = match answer.status {
-            200..300 => "OK".to_owned(),
+            200..300 => format!("OK ({length} bytes)"),
             status => format!("HTTP Error {status}: {}", answer.reason),
         };
+        if self.status_code.0.contains(&answer.status) {
+            result.insert("msg".into(), said.into());
+            return Ok(Outcome { result, ..Outcome::default() });
+        }
         Err(Error { result, ..self.unlike(i32::from(answer.status), &said) })
     }
 
