@@ -334,17 +334,18 @@ impl<'a> Worker<'a> {
         let rendered = renderer.node(&task.arguments)?;
         let arguments =
             (task.module.decode)(&rendered).map_err(|error| error.at(&task.module_key.span))?;
+        let check = said(task.inherited.check_mode.as_ref(), &renderer)?;
+        let check = check.unwrap_or(self.shared.options.check);
         let Place::Agent(_) = task.module.place else {
-            return controller::run(self, &rendered, arguments, &renderer).map(Ready::Known);
+            return controller::run(self, &rendered, arguments, &renderer, check).map(Ready::Known);
         };
-        let Inherited { check_mode, diff, delegate_to, timeout, run_once, throttle, .. } =
-            &task.inherited;
+        let Inherited { diff, delegate_to, timeout, run_once, throttle, .. } = &task.inherited;
         // What they come to has been asked already; a mistake in them shows here.
         said(run_once.as_ref(), &renderer)?;
         said(throttle.as_ref(), &renderer)?;
         let options = self.shared.options;
         let mode = Mode {
-            check: said(check_mode.as_ref(), &renderer)?.unwrap_or(options.check),
+            check,
             diff: said(diff.as_ref(), &renderer)?.unwrap_or(options.diff) && !self.hides(&scope),
         };
         let around = Around {
@@ -440,18 +441,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// `set_fact` and `include_vars` say what they found, and the host keeps it.
+    /// `set_fact`, `include_vars` and modules that gather facts say what they found, and the host
+    /// keeps it.
     fn learn(&self, result: &TaskResult) {
         let Some(Value::Object(facts)) = result.result.get("ansible_facts") else { return };
-        let module = self.task().module.name;
-        if !matches!(module, "set_fact" | "include_vars") {
-            return;
-        }
         facts.keys().for_each(|name| self.host.set_unknown(name, false));
         let mut learned = self.host.learn();
-        match module {
+        match self.task().module.name {
             "set_fact" => learned.registered.extend(facts.clone()),
-            _ => learned.included.extend(facts.clone()),
+            "include_vars" => learned.included.extend(facts.clone()),
+            _ => learned.facts.extend(facts.clone()),
         }
     }
 

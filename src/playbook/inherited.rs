@@ -151,11 +151,10 @@ fn module_defaults(
             mistakes.push(error.at(&key.span));
             continue;
         };
-        let known = module.arguments();
         let entries = mistakes.keep(arguments.mapping()).unwrap_or_default();
         for (argument, _) in entries {
-            if !known.contains(&argument.text) && !module.takes_any_argument() {
-                mistakes.push(module.lacks(argument));
+            if let Some(mistake) = module.mistaken(&argument.text) {
+                mistakes.push(mistake.at(&argument.span));
             }
         }
         defaults.push((module.name, entries.to_vec()));

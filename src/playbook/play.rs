@@ -141,7 +141,8 @@ fn check_steps(play: &Play, mistakes: &mut Diagnostics) {
     for task in play.tasks() {
         let Inherited { run_once, throttle, .. } = &task.inherited;
         let once = run_once.as_ref().filter(|once| **once != Setting::Known(false));
-        let what = once.map(|_| "run_once").or(throttle.as_ref().map(|_| "throttle"));
+        let once = once.map(|_| if task.module.name == "pause" { "pause" } else { "run_once" });
+        let what = once.or(throttle.as_ref().map(|_| "throttle"));
         if let Some(what) = what {
             mistakes.push(
                 Diagnostic::new(format!("`{what}` where hosts do not wait for one another"))

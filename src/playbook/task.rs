@@ -159,7 +159,11 @@ pub(super) fn decode(node: &Node, around: &Inherited, mistakes: &mut Diagnostics
         }
         return None;
     };
-    let inherited = around.within(node, mistakes);
+    let mut inherited = around.within(node, mistakes);
+    if module.name == "pause" {
+        // As in Ansible, all hosts pause together.
+        inherited.run_once.get_or_insert(Setting::Known(true));
+    }
     let arguments = mistakes
         .keep(one_line::arguments(module, arguments))
         .unwrap_or(Node { kind: Kind::Null, ..arguments.clone() });
@@ -223,8 +227,8 @@ fn check_arguments(module: &Module, key: &Key, arguments: &Node, mistakes: &mut 
     }
     let Kind::Mapping(entries) = &arguments.kind else { return };
     for (argument, _) in entries {
-        if !module.takes(&argument.text) {
-            mistakes.push(module.lacks(argument));
+        if let Some(mistake) = module.mistaken(&argument.text) {
+            mistakes.push(mistake.at(&argument.span));
         }
     }
 }

@@ -84,15 +84,3 @@ fn refuses_contradictions() {
         assert!(command(wrong.clone()).check().is_err(), "{wrong}");
     }
 }
-
-#[test]
-fn counts_days_as_the_calendar_does() {
-    for (days, date) in [
-        (0, (1970, 1, 1)),
-        (11_016, (2000, 2, 29)),
-        (20_088, (2024, 12, 31)),
-        (20_513, (2026, 3, 1)),
-    ] {
-        assert_eq!(civil(days), date);
-    }
-}
