@@ -14,6 +14,7 @@ mod apply;
 mod connector;
 mod exit;
 mod generate;
+mod inventory;
 mod ipvs;
 mod ipvsadm;
 mod lab;
@@ -49,6 +50,7 @@ enum Command {
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
+    Inventory(inventory::Show),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -86,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
+        Command::Inventory(show) => show.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),

@@ -62,10 +62,12 @@ pub(super) struct Learned {
 
 impl<'a> HostState<'a> {
     pub(super) fn new(name: &'a str, inventory: &Inventory) -> Self {
-        let groups = inventory.groups_of(name).into_iter().filter(|group| *group != "all");
+        let mut groups = inventory.groups_of(name);
+        groups.retain(|group| *group != "all");
+        groups.sort_unstable();
         Self {
             name,
-            groups: groups.map(Value::from).collect(),
+            groups: groups.into_iter().map(Value::from).collect(),
             declared: inventory.vars_of(name),
             learned: RwLock::default(),
             reached: OnceLock::new(),

@@ -3,7 +3,7 @@
 //! A task's arguments are rendered and decoded with what is known before the run. What
 //! depends on facts or on results of earlier tasks is left for later, and never guessed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use super::host::HostState;
@@ -36,6 +36,8 @@ pub(super) fn check(
         claim: None,
         waits: Mutex::default(),
     };
+    let by_name: HashMap<&str, &HostState<'_>> =
+        shared.hosts.iter().map(|host| (host.name, host)).collect();
     let late = late(playbook);
     let mut mistakes = Diagnostics::default();
     for (play, Chosen { hosts, sizes }) in playbook.plays.iter().zip(chosen) {
@@ -46,9 +48,7 @@ pub(super) fn check(
             let roster = Arc::clone(&roster);
             let run = TaskRun { play, task, roster, hostvars: OnceLock::new() };
             for name in hosts.iter().take(HOSTS) {
-                let Some(host) = shared.hosts.iter().find(|host| host.name == name) else {
-                    continue;
-                };
+                let Some(host) = by_name.get(name.as_str()) else { continue };
                 if let Some(mistake) = look(&shared, &run, host, &late)
                     && !mistakes.0.contains(&mistake)
                 {
