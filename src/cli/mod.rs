@@ -13,6 +13,7 @@ mod agent;
 mod apply;
 mod connector;
 mod exit;
+mod facts;
 mod generate;
 mod inventory;
 mod ipvs;
@@ -51,6 +52,7 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
     Inventory(inventory::Show),
+    Facts(facts::Facts),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -89,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Inventory(show) => show.run(),
+        Command::Facts(facts) => facts.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),

@@ -26,6 +26,7 @@ mod yaml;
 use files::Files;
 pub use files::read_vars;
 use kin::Kin;
+pub(crate) use pattern::glob;
 pub use pattern::{limit, select};
 pub use source::{BESIDE, beside};
 
