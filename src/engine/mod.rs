@@ -164,7 +164,6 @@ pub fn run(
     let wanted: HashSet<&String> = chosen.iter().flat_map(|chosen| &chosen.hosts).collect();
     let names: Vec<&String> = inventory.hosts.keys().filter(|name| wanted.contains(name)).collect();
     let shared = Shared {
-        playbook,
         inventory,
         connector,
         options,
@@ -204,7 +203,6 @@ pub fn run(
 
 /// What every worker sees.
 struct Shared<'a> {
-    playbook: &'a Playbook,
     inventory: &'a Inventory,
     connector: &'a dyn Connector,
     options: &'a Options,
