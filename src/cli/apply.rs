@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::retry::LastRun;
 use super::secret::SecretArgs;
-use super::{Exit, complain, complain_at, connector::Machines};
+use super::{Exit, complain, complain_at, connector::Machines, inventory::InventoryArgs};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Options, Summary};
 use crate::inventory::{Inventory, Vars};
@@ -25,9 +25,8 @@ pub(super) struct Apply {
     /// Run on the hosts of a lab that is up; it is the inventory
     #[arg(long, value_name = "NAME", conflicts_with = "inventory")]
     lab: Option<String>,
-    /// The inventory; without it `inventory.yml` beside the playbook, or this machine alone
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    inventory: InventoryArgs,
     /// Only hosts that the last `apply` of this playbook left unfinished: they failed, were
     /// unreachable, or it ended before their turn
     #[arg(long, conflicts_with = "lab")]
@@ -130,7 +129,7 @@ impl Apply {
 
     fn on_machines(self, mut options: Options) -> Result<Exit, Diagnostics> {
         let path = self.playbook.unwrap_or_default();
-        let inventory = inventory(&path, self.inventory.as_deref());
+        let inventory = inventory(&path, &self.inventory);
         let (playbook, inventory) = both(Playbook::read(&path), inventory)?;
         let last_run = LastRun::of(&path);
         if self.retry_failed {
@@ -167,22 +166,16 @@ pub(super) fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-/// The inventory named, the one beside the playbook, or this machine.
-fn inventory(playbook: &Path, named: Option<&Path>) -> Result<Inventory, Diagnostics> {
-    let folder = playbook.parent().unwrap_or(Path::new(""));
-    let beside = folder.join("inventory.yml");
-    let file = match named {
-        Some(file) => Some(file),
-        None => beside.is_file().then_some(beside.as_path()),
+/// The inventories named, the one beside the playbook, or this machine.
+fn inventory(playbook: &Path, named: &InventoryArgs) -> Result<Inventory, Diagnostics> {
+    let folder = match playbook.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     };
-    let mut inventory = match file {
-        Some(file) => Inventory::read(file)?,
-        None => Inventory::localhost(),
-    };
+    let mut inventory = named.read(folder)?.unwrap_or_else(Inventory::localhost);
     // What stands beside the playbook wins over what stands beside the inventory.
-    if file.and_then(Path::parent) != Some(folder) {
-        inventory.read_vars_beside(folder)?;
-    }
+    inventory.read_vars_beside(folder)?;
+    super::inventory::warn(&inventory);
     Ok(inventory)
 }
 

@@ -13,7 +13,9 @@ mod agent;
 mod apply;
 mod connector;
 mod exit;
+mod facts;
 mod generate;
+mod inventory;
 mod ipvs;
 mod ipvsadm;
 mod lab;
@@ -49,6 +51,8 @@ enum Command {
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
+    Inventory(inventory::Show),
+    Facts(facts::Facts),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -86,6 +90,8 @@ pub fn run() -> ExitCode {
         Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
+        Command::Inventory(show) => show.run(),
+        Command::Facts(facts) => facts.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),
