@@ -7,14 +7,15 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use super::output::{OutputArgs, refuse};
 use super::retry::LastRun;
 use super::secret::SecretArgs;
-use super::{Exit, complain, complain_at, connector::Machines};
+use super::{Exit, complain, connector::Machines};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Options, Summary};
 use crate::inventory::{Inventory, Vars};
+use crate::lab::trial::Audience;
 use crate::playbook::Playbook;
-use crate::report::Terminal;
 
 /// What `apply` and `plan` take.
 #[derive(Debug, Args)]
@@ -65,9 +66,8 @@ pub(super) struct RunArgs {
     lock_timeout: u64,
     #[command(flatten)]
     secret: SecretArgs,
-    /// Show the result of every task
-    #[arg(short, long)]
-    verbose: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 impl RunArgs {
@@ -86,15 +86,11 @@ impl RunArgs {
             only: None,
             extra,
             forks: self.forks,
-            color: super::color(),
+            color: self.output.color(),
             lock_timeout: Duration::from_secs(self.lock_timeout),
             one_by_one: false,
             become_password: self.secret.read().map_err(Diagnostics::from)?,
         })
-    }
-
-    pub(super) fn verbose(&self) -> bool {
-        self.verbose
     }
 }
 
@@ -112,22 +108,27 @@ impl Apply {
         engine::at_interrupt(|| {
             anstream::eprintln!("lvsmith: finishing what has begun; Ctrl-C again ends at once");
         });
+        let mut audience = self.run.output.audience();
         let mut options = match self.run.options() {
             Ok(options) => options,
-            Err(mistakes) => return complain_at(&mistakes).into(),
+            Err(mistakes) => return refuse(&mut *audience, &mistakes).into(),
         };
         options.check |= plan;
         options.diff |= plan;
         if let Some(lab) = &self.lab {
-            return super::lab::apply(lab, self.playbook.as_deref(), &options, self.run.verbose);
+            return super::lab::apply(lab, self.playbook.as_deref(), &options, &mut *audience);
         }
-        match self.on_machines(options) {
+        match self.on_machines(options, &mut *audience) {
             Ok(exit) => exit.into(),
-            Err(mistakes) => complain_at(&mistakes).into(),
+            Err(mistakes) => refuse(&mut *audience, &mistakes).into(),
         }
     }
 
-    fn on_machines(self, mut options: Options) -> Result<Exit, Diagnostics> {
+    fn on_machines(
+        self,
+        mut options: Options,
+        audience: &mut dyn Audience,
+    ) -> Result<Exit, Diagnostics> {
         let path = self.playbook.unwrap_or_default();
         let inventory = inventory(&path, self.inventory.as_deref());
         let (playbook, inventory) = both(Playbook::read(&path), inventory)?;
@@ -136,8 +137,7 @@ impl Apply {
             let homeless = || Diagnostic::new("nothing is remembered for a user without a home");
             options.only = Some(last_run.as_ref().ok_or_else(homeless)?.unfinished()?);
         }
-        let mut reporter = Terminal::new(anstream::stdout().lock(), self.run.verbose);
-        let summary = engine::run(&playbook, &inventory, &Machines, &options, &mut reporter)?;
+        let summary = engine::run(&playbook, &inventory, &Machines, &options, audience)?;
         if let Some(last_run) = last_run.filter(|_| !options.check)
             && let Err(warning) = last_run.keep(&summary.unfinished)
         {

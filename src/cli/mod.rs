@@ -17,6 +17,7 @@ mod generate;
 mod ipvs;
 mod ipvsadm;
 mod lab;
+mod output;
 mod place;
 mod retry;
 mod secret;

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pipeline::{Pipeline, Pushed};
 use super::workers::Heading;
-use super::{Done, Shared, interrupted, play};
+use super::{Done, Shared, interrupted};
 use crate::playbook::{Play, Task};
+use crate::report::overall;
 
 /// What the hosts of a batch have in common.
 pub(super) struct Way<'a> {
@@ -97,7 +98,7 @@ impl<'a> Course<'a> {
             }
         };
         self.notified.extend(done.notified.iter().cloned());
-        if play::overall(&done.results).ends_host() {
+        if overall(&done.results).ends_host() {
             self.steps.clear();
             self.pipeline.give_up();
         }

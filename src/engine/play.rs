@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -11,7 +12,7 @@ use super::course::Way;
 use super::workers::{Heading, Told, Work, Workers};
 use super::{Chosen, Done, Options, Roster, Shared, Summary, TaskRun, interrupted};
 use crate::playbook::{Play, Size, Strategy, Task};
-use crate::report::{Event, Reporter, Status, TaskResult};
+use crate::report::{Event, Reporter, Status, TaskResult, overall};
 
 pub(super) struct Run<'a, 'r> {
     pub(super) shared: &'a Shared<'a>,
@@ -120,12 +121,12 @@ impl<'a> Run<'a, '_> {
         let mut under_way = batch.hosts.len();
         while under_way > 0 {
             match self.workers.next() {
-                Some(Told::Passed(host, heading, done)) => {
+                Some(Told::Passed(host, heading, done, took)) => {
                     if shown != Some(heading) {
                         self.heading(heading);
                         shown = Some(heading);
                     }
-                    self.settle(batch, host, &done.results);
+                    self.settle(batch, host, &done.results, took);
                     way.closed.fetch_or(self.over.is_some(), Ordering::SeqCst);
                 }
                 Some(Told::Arrived) => under_way -= 1,
@@ -186,31 +187,38 @@ impl<'a> Run<'a, '_> {
         hosts: &[usize],
     ) -> Vec<(usize, String)> {
         self.workers.spread(hosts, work);
-        let mut waiting: IndexMap<usize, Option<Done>> =
+        let title = work.title();
+        for host in hosts {
+            self.doing(*host, Some(&title));
+        }
+        let mut waiting: IndexMap<usize, Option<(Done, Duration)>> =
             hosts.iter().map(|host| (*host, None)).collect();
         let mut notified = Vec::new();
         let mut shown = 0;
         while shown < hosts.len() {
             match self.workers.next() {
-                Some(Told::Step(host, done)) => drop(waiting.insert(host, Some(done))),
+                Some(Told::Step(host, done, took)) => {
+                    self.doing(host, None);
+                    waiting.insert(host, Some((done, took)));
+                }
                 Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(_) => {}
                 None => break,
             }
             while let Some((host, done)) = waiting.get_index_mut(shown) {
-                let Some(done) = done.take() else { break };
+                let Some((done, took)) = done.take() else { break };
                 let host = *host;
                 shown += 1;
-                self.settle(batch, host, &done.results);
+                self.settle(batch, host, &done.results, took);
                 notified.extend(done.notified.into_iter().map(|name| (host, name)));
             }
         }
         notified
     }
 
-    fn settle(&mut self, batch: &Batch<'_>, host: usize, results: &[TaskResult]) {
+    fn settle(&mut self, batch: &Batch<'_>, host: usize, results: &[TaskResult], took: Duration) {
         let name = self.shared.hosts[host].name;
-        self.reporter.event(&Event::Host { host: name, results });
+        self.reporter.event(&Event::Host { host: name, results, took });
         let status = overall(results);
         if let Some(tally) = self.summary.tallies.get_mut(name) {
             tally.count(status);
@@ -252,12 +260,17 @@ impl<'a> Run<'a, '_> {
     }
 
     fn heading(&mut self, heading: Heading<'_>) {
-        let (name, handler) = match heading {
-            Heading::Facts => ("Gathering Facts".to_owned(), false),
-            Heading::Task(task) => (task.title(), false),
-            Heading::Handler(task) => (task.title(), true),
-        };
-        self.reporter.event(&Event::Task { name: &name, handler });
+        let name = heading.title();
+        let handler = matches!(heading, Heading::Handler(_));
+        let task = heading.task();
+        let module = task.map(|task| task.module_key.text.as_str());
+        let place = task.map(|task| &task.span);
+        self.reporter.event(&Event::Task { name: &name, handler, module, place });
+    }
+
+    fn doing(&mut self, host: usize, task: Option<&str>) {
+        let host = self.shared.hosts[host].name;
+        self.reporter.event(&Event::Doing { host, task });
     }
 
     /// Whether nothing more is begun.
@@ -286,13 +299,4 @@ impl Options {
         }
         has(tags) || always || (!never && tags.iter().any(|tag| tag == "all"))
     }
-}
-
-/// The worst of a loop's items counts for the task.
-pub(super) fn overall(results: &[TaskResult]) -> Status {
-    use Status::{Changed, Failed, Ignored, Ok, Skipped, Unreachable};
-    [Unreachable, Failed, Ignored, Changed, Ok]
-        .into_iter()
-        .find(|status| results.iter().any(|result| result.status == *status))
-        .unwrap_or(Skipped)
 }

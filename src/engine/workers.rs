@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::Scope;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::course::{Course, Way};
 use super::{Done, Shared, TaskRun, task};
@@ -34,6 +34,28 @@ pub(super) enum Heading<'a> {
     Handler(&'a Task),
 }
 
+impl<'a> Heading<'a> {
+    pub(super) fn title(self) -> String {
+        self.task().map_or_else(|| "Gathering Facts".to_owned(), Task::title)
+    }
+
+    pub(super) fn task(self) -> Option<&'a Task> {
+        match self {
+            Self::Facts => None,
+            Self::Task(task) | Self::Handler(task) => Some(task),
+        }
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Facts(_) => Heading::Facts.title(),
+            Self::Task(run) => run.task.title(),
+        }
+    }
+}
+
 impl PartialEq for Heading<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -48,10 +70,10 @@ impl PartialEq for Heading<'_> {
 
 /// What a worker tells.
 pub(super) enum Told<'a> {
-    /// A step is done.
-    Step(usize, Done),
-    /// A host on its own way is done with a step.
-    Passed(usize, Heading<'a>, Done),
+    /// A step is done, and took so long.
+    Step(usize, Done, Duration),
+    /// A host on its own way is done with a step, and was waited for so long.
+    Passed(usize, Heading<'a>, Done, Duration),
     /// A host has come to the end of its way.
     Arrived,
     /// A host is being waited for, by name, and why.
@@ -152,15 +174,20 @@ fn work<'a>(
     tell: &mpsc::Sender<Told<'a>>,
 ) -> Result<(), mpsc::SendError<Told<'a>>> {
     match job {
-        Job::Step(host, work) => tell.send(Told::Step(host, task::run(shared, host, &work))),
+        Job::Step(host, work) => {
+            let start = Instant::now();
+            let done = task::run(shared, host, &work);
+            tell.send(Told::Step(host, done, start.elapsed()))
+        }
         Job::Courses(hosts, way) => {
             let mut courses: VecDeque<Course<'_>> =
                 hosts.iter().map(|host| Course::new(shared, *host, Arc::clone(&way))).collect();
             while let Some(mut course) = courses.pop_front() {
+                let start = Instant::now();
                 match course.advance() {
                     None => tell.send(Told::Arrived)?,
                     Some((heading, done)) => {
-                        tell.send(Told::Passed(course.host, heading, done))?;
+                        tell.send(Told::Passed(course.host, heading, done, start.elapsed()))?;
                         match way.play.strategy {
                             Strategy::Free => courses.push_back(course),
                             _ => courses.push_front(course),
