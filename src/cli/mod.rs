@@ -12,6 +12,7 @@ use crate::engine;
 mod agent;
 mod apply;
 mod connector;
+mod defaults;
 mod exit;
 mod generate;
 mod ipvs;

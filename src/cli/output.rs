@@ -1,15 +1,19 @@
 //! How a run is told: `--format` and `-v`.
 
 use clap::{ArgAction, Args, ValueEnum};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::defaults::Defaults;
 use super::{Exit, complain_at};
 use crate::diagnostic::Diagnostics;
 use crate::lab::trial::Audience;
 use crate::report::{Detail, Json, Junit, Live, Terminal, TrialView};
 
 /// What standard output gets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Format {
     /// Lines for people; on a terminal with a line for what each host is at
@@ -36,6 +40,14 @@ pub(super) struct OutputArgs {
 }
 
 impl OutputArgs {
+    /// Fills in what was not said.
+    pub(super) fn fall_back(&mut self, defaults: &Defaults) {
+        self.format = self.format.or(defaults.format);
+        if self.verbose == 0 {
+            self.verbose = defaults.verbosity.unwrap_or(0);
+        }
+    }
+
     fn format(&self) -> Format {
         self.format.unwrap_or_default()
     }

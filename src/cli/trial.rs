@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::apply::{RunArgs, exit_of};
+use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
@@ -30,7 +31,11 @@ pub(super) struct Test {
     place: PlaceArgs,
 }
 
-pub(super) fn run(test: Test) -> ExitCode {
+pub(super) fn run(mut test: Test) -> ExitCode {
+    match Defaults::read(&test.lab) {
+        Ok(defaults) => test.run.fall_back(&defaults),
+        Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
+    }
     let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
     let both = (read, test.run.options());
     let (trial, options) = match both {

@@ -272,3 +272,17 @@ fn nothing_moves_on_a_dumb_terminal_or_under_ci() {
     });
     assert_eq!(colours.count(), 0, "{text:?}");
 }
+
+#[test]
+fn defaults_are_found_and_the_command_line_counts_more() {
+    let folder = site(PLAYBOOK);
+    std::fs::write(folder.path().join("lvsmith.toml"), "format = \"quiet\"\n").expect("written");
+    let quiet = stdout(folder.path(), &["apply", "site.yml"]);
+    assert!(!quiet.contains("Nothing"), "{quiet}");
+    let json = stdout(folder.path(), &["apply", "site.yml", "--format", "json"]);
+    assert!(json.starts_with("{\"event\":\"begin\""), "{json}");
+    std::fs::write(folder.path().join("lvsmith.toml"), "formt = \"quiet\"\n").expect("written");
+    let output = lvsmith(folder.path(), &["apply", "site.yml"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(shown(&output).contains("did you mean `format`?"), "{}", shown(&output));
+}
