@@ -219,13 +219,13 @@ impl<W: Write> Reporter for Terminal<W> {
                 self.task = Some((format!("{kind} [{name}]"), place));
             }
             Event::Host { host, results, took } => self.host(host, results, *took),
-            Event::Waiting { host, why } => {
+            Event::Waiting { host, why } if self.detail > Detail::Quiet => {
                 self.line(&format!("{SKIPPED}waiting: [{host}]{SKIPPED:#}"));
                 self.indented(why, SKIPPED);
             }
             Event::Ended { reason } => self.line(&format!("\n{FAILED}{reason}{FAILED:#}")),
             Event::Recap { tallies } => self.recap(tallies),
-            Event::NoHosts | Event::Doing { .. } => {}
+            Event::NoHosts | Event::Waiting { .. } | Event::Doing { .. } => {}
         }
         let _ = self.out.flush();
     }
