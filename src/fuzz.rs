@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostics, Source, Span};
 use crate::director::{Document, Setup, are_rules, read_rules, write_rules};
 use crate::inventory::{Inventory, select};
 use crate::netlink::ipvs::replies;
-use crate::playbook::Playbook;
+use crate::playbook::{Play, Playbook};
 use crate::template::Renderer;
 use crate::yaml::{self, Kind, Node};
 
@@ -91,7 +91,7 @@ pub fn playbook(data: &[u8]) {
     let read = yaml::read(&source).map_err(Diagnostics::from);
     match read.and_then(|node| Playbook::decode(&node, path)) {
         Ok(playbook) => {
-            let tasks = playbook.plays.iter().flat_map(|play| play.sections.iter().flatten());
+            let tasks = playbook.plays.iter().flat_map(Play::tasks);
             tasks.for_each(|task| _ = task.title());
         }
         Err(mistakes) => told(&mistakes),

@@ -11,7 +11,7 @@ use super::scope::Scope;
 use super::{Chosen, Options, Roster, Shared, TaskRun};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
-use crate::playbook::{Play, Playbook, Size, Task};
+use crate::playbook::{Play, Playbook, Size};
 use crate::template::Renderer;
 use crate::yaml::{Kind, Node};
 
@@ -42,7 +42,7 @@ pub(super) fn check(
         // The first batch stands for the others, which are like it but for their names.
         let batch = Size::batches(sizes, hosts).into_iter().next().unwrap_or_default();
         let roster = Arc::new(Roster { play: hosts.clone(), batch });
-        for task in play.sections.iter().flatten().chain(&play.handlers) {
+        for task in play.tasks() {
             let roster = Arc::clone(&roster);
             let run = TaskRun { play, task, roster, hostvars: OnceLock::new() };
             for name in hosts.iter().take(HOSTS) {
@@ -62,11 +62,8 @@ pub(super) fn check(
 
 /// Names that only get their values while the playbook runs.
 fn late(playbook: &Playbook) -> HashSet<&str> {
-    fn tasks(play: &Play) -> impl Iterator<Item = &Task> {
-        play.sections.iter().flatten().chain(&play.handlers)
-    }
     let mut names = HashSet::from(["ansible_facts"]);
-    for task in playbook.plays.iter().flat_map(tasks) {
+    for task in playbook.plays.iter().flat_map(Play::tasks) {
         names.extend(task.register.as_deref());
         if task.module.name == "set_fact" {
             let facts = task.arguments.mapping().unwrap_or_default();

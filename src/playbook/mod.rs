@@ -60,6 +60,13 @@ pub struct Play {
     pub any_errors_fatal: bool,
 }
 
+impl Play {
+    /// Every task that was read, handlers included.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.sections.iter().flatten().chain(&self.handlers)
+    }
+}
+
 /// What a task takes from the play or role around it.
 #[derive(Debug, Clone, Default)]
 pub struct Inherited {

@@ -135,7 +135,7 @@ fn check_steps(play: &Play, mistakes: &mut Diagnostics) {
     if play.strategy == Strategy::Linear {
         return;
     }
-    for task in play.sections.iter().flatten().chain(&play.handlers) {
+    for task in play.tasks() {
         if task.run_once {
             mistakes.push(
                 Diagnostic::new("`run_once` where hosts do not wait for one another")
