@@ -13,6 +13,7 @@
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - [`report`]: what people and programs are told;
+//! - [`schema`]: what can be written, for editors and for `lvsmith modules`;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
 #[expect(clippy::disallowed_methods, reason = "services are started and stopped here")]
@@ -34,6 +35,7 @@ pub mod modules;
 pub mod netlink;
 pub mod playbook;
 pub mod report;
+pub mod schema;
 pub mod template;
 #[expect(clippy::disallowed_methods, reason = "machines are made here")]
 pub mod vm;

@@ -18,9 +18,11 @@ mod generate;
 mod ipvs;
 mod ipvsadm;
 mod lab;
+mod modules;
 mod output;
 mod place;
 mod retry;
+mod schema;
 mod secret;
 mod trial;
 mod vm;
@@ -63,6 +65,8 @@ enum Command {
     /// Run commands in a micro-VM that has a kernel with IPVS
     #[command(subcommand)]
     Vm(vm::Vm),
+    Modules(modules::Modules),
+    Schema(schema::Schema),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -92,6 +96,8 @@ pub fn run() -> ExitCode {
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
+        Command::Modules(modules) => modules.run().into(),
+        Command::Schema(schema) => schema.run().into(),
         Command::Completions(shell) => shell.run(Cli::command()).into(),
         Command::Man(man) => man.run(Cli::command()).into(),
     }

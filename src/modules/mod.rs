@@ -283,6 +283,12 @@ impl Module {
         }
     }
 
+    /// Every name that an argument has.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.arguments()
+    }
+
     /// The names of the arguments.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {

@@ -17,7 +17,9 @@ mod role;
 mod task;
 
 pub use batch::{Size, Strategy};
+pub(crate) use play::KEYWORDS as PLAY_KEYWORDS;
 pub use role::{BUILT_IN_ROLES, BUILT_IN_TEMPLATES, Role};
+pub(crate) use task::KEYWORDS as TASK_KEYWORDS;
 
 /// A playbook file.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use crate::inventory::{self, Vars};
 use crate::template;
 use crate::yaml::{Kind, Node};
 
-const KEYWORDS: &[&str] = &[
+pub(crate) const KEYWORDS: &[&str] = &[
     "name",
     "hosts",
     "gather_facts",

@@ -7,7 +7,7 @@ use crate::template;
 use crate::yaml::{Key, Kind, Node};
 
 /// Keywords that a task may carry.
-const KEYWORDS: &[&str] = &[
+pub(crate) const KEYWORDS: &[&str] = &[
     "name",
     "when",
     "loop",
