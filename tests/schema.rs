@@ -37,6 +37,7 @@ fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     walk(&root.join("playbooks"), &mut files);
     walk(&root.join("netns-tests/labs"), &mut files);
+    walk(&root.join("tests/language"), &mut files);
     files.sort();
     files
 }
@@ -51,7 +52,7 @@ fn schema_of(path: &Path, value: &Value) -> Option<(&'static str, Value)> {
     if within("tasks") || within("handlers") {
         let mut tasks = schema::playbook();
         tasks["type"] = "array".into();
-        tasks["items"] = serde_json::json!({ "$ref": "#/definitions/task" });
+        tasks["items"] = tasks["definitions"]["tasks"]["items"].clone();
         return Some(("tasks", tasks));
     }
     match name {
@@ -84,6 +85,8 @@ const PLAY: &str = "- hosts: all\n  tasks:\n    - ";
 #[case::template("sysctl: {name: net.ipv4.ip_forward, value: \"{{ forward }}\"}")]
 #[case::number_for_text("sysctl: {name: net.ipv4.ip_forward, value: 1}")]
 #[case::words_of_yaml_1_1("sysctl: {name: a, value: 1, reload: \"yes\"}")]
+#[case::alias("sysctl: {key: a, val: 1}")]
+#[case::block("{block: [{debug: {msg: hi}}], rescue: [{meta: clear_host_errors}], always: []}")]
 #[case::full_name("ansible.posix.sysctl: {name: a, value: 1}")]
 #[case::line("command: nginx -t")]
 #[case::template_for_a_list("ipvs_service: {vip: 10.0.0.1, port: 80, destinations: \"{{ all }}\"}")]
@@ -106,6 +109,8 @@ fn takes_what_reading_takes(#[case] task: &str) {
 #[case::list_for_a_mapping("copy: [a, b]")]
 #[case::unknown_keyword("{debug: {msg: hi}, whne: x}")]
 #[case::mapping_for_a_text("{debug: {msg: hi}, register: {a: b}}")]
+#[case::in_a_block("{block: [{debgu: {msg: hi}}]}")]
+#[case::rescue_of_a_task("{debug: {msg: hi}, rescue: []}")]
 #[case::nothing("{}")]
 fn refuses_what_reading_refuses(#[case] task: &str) {
     let wrong = mistakes(&schema::playbook(), &read(&format!("{PLAY}{task}\n")));

@@ -103,6 +103,7 @@ impl RunArgs {
             forks: self.forks.unwrap_or(0),
             color: self.output.color(),
             lock_timeout: Duration::from_secs(self.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
+            start_at_task: None,
             one_by_one: false,
             become_password: self.secret.read().map_err(Diagnostics::from)?,
         })

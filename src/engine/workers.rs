@@ -8,6 +8,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use super::course::{Course, Way};
+use super::path::Bindings;
 use super::{Done, Shared, TaskRun, task};
 use crate::playbook::{Play, Strategy, Task};
 
@@ -23,23 +24,23 @@ pub(super) enum Job<'a> {
 #[derive(Clone)]
 pub(super) enum Work<'a> {
     Facts(&'a Play),
-    Task(Arc<TaskRun<'a>>),
+    Task(Arc<TaskRun<'a>>, Arc<Bindings>),
 }
 
 /// What a step is called.
-#[derive(Clone, Copy)]
-pub(super) enum Heading<'a> {
+#[derive(Clone)]
+pub(super) enum Heading {
     Facts,
-    Task(&'a Task),
-    Handler(&'a Task),
+    Task(Arc<Task>),
+    Handler(Arc<Task>),
 }
 
-impl<'a> Heading<'a> {
-    pub(super) fn title(self) -> String {
-        self.task().map_or_else(|| "Gathering Facts".to_owned(), Task::title)
+impl Heading {
+    pub(super) fn title(&self) -> String {
+        self.task().map_or_else(|| "Gathering Facts".to_owned(), |task| task.title())
     }
 
-    pub(super) fn task(self) -> Option<&'a Task> {
+    pub(super) fn task(&self) -> Option<&Task> {
         match self {
             Self::Facts => None,
             Self::Task(task) | Self::Handler(task) => Some(task),
@@ -51,17 +52,17 @@ impl Work<'_> {
     pub(super) fn title(&self) -> String {
         match self {
             Self::Facts(_) => Heading::Facts.title(),
-            Self::Task(run) => run.task.title(),
+            Self::Task(run, _) => run.task.title(),
         }
     }
 }
 
-impl PartialEq for Heading<'_> {
+impl PartialEq for Heading {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Facts, Self::Facts) => true,
             (Self::Task(one), Self::Task(two)) | (Self::Handler(one), Self::Handler(two)) => {
-                std::ptr::eq(*one, *two)
+                Arc::ptr_eq(one, two)
             }
             _ => false,
         }
@@ -69,13 +70,13 @@ impl PartialEq for Heading<'_> {
 }
 
 /// What a worker tells.
-pub(super) enum Told<'a> {
+pub(super) enum Told {
     /// A step is done, and took so long.
     Step(usize, Done, Duration),
     /// A host on its own way is done with a step, and was waited for so long.
-    Passed(usize, Heading<'a>, Done, Duration),
-    /// A host has come to the end of its way.
-    Arrived,
+    Passed(usize, Heading, Done, Duration),
+    /// A host has come to the end of its way, and whether it failed on it.
+    Arrived(usize, bool),
     /// A host is being waited for, by name, and why.
     Waits(String, String),
 }
@@ -86,7 +87,7 @@ const GLANCE: Duration = Duration::from_millis(500);
 pub(super) struct Workers<'a> {
     shared: &'a Shared<'a>,
     queues: Vec<mpsc::Sender<Job<'a>>>,
-    told: mpsc::Receiver<Told<'a>>,
+    told: mpsc::Receiver<Told>,
     /// The worker of each host, once it has one.
     homes: Vec<Option<usize>>,
 }
@@ -110,9 +111,10 @@ impl<'a> Workers<'a> {
         Self { shared, queues: queues.collect(), told, homes: vec![None; shared.hosts.len()] }
     }
 
-    /// Has each host do a step.
-    pub(super) fn spread(&mut self, hosts: &[usize], work: &Work<'a>) {
-        for (host, home) in self.places(hosts) {
+    /// Has each host do its step.
+    pub(super) fn spread(&mut self, steps: &[(usize, Work<'a>)]) {
+        let hosts: Vec<usize> = steps.iter().map(|(host, _)| *host).collect();
+        for ((host, home), (_, work)) in self.places(&hosts).into_iter().zip(steps) {
             self.send(home, Job::Step(host, work.clone()));
         }
     }
@@ -129,7 +131,7 @@ impl<'a> Workers<'a> {
     }
 
     /// What is told next; `None` when no worker lives any more.
-    pub(super) fn next(&self) -> Option<Told<'a>> {
+    pub(super) fn next(&self) -> Option<Told> {
         loop {
             match self.told.recv_timeout(GLANCE) {
                 Ok(told) => return Some(told),
@@ -171,8 +173,8 @@ impl<'a> Workers<'a> {
 fn work<'a>(
     shared: &'a Shared<'a>,
     job: Job<'a>,
-    tell: &mpsc::Sender<Told<'a>>,
-) -> Result<(), mpsc::SendError<Told<'a>>> {
+    tell: &mpsc::Sender<Told>,
+) -> Result<(), mpsc::SendError<Told>> {
     match job {
         Job::Step(host, work) => {
             let start = Instant::now();
@@ -185,10 +187,10 @@ fn work<'a>(
             while let Some(mut course) = courses.pop_front() {
                 let start = Instant::now();
                 match course.advance() {
-                    None => tell.send(Told::Arrived)?,
+                    None => tell.send(Told::Arrived(course.host, course.has_failed()))?,
                     Some((heading, done)) => {
                         tell.send(Told::Passed(course.host, heading, done, start.elapsed()))?;
-                        match way.play.strategy {
+                        match way.trail.play.strategy {
                             Strategy::Free => courses.push_back(course),
                             _ => courses.push_front(course),
                         }

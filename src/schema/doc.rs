@@ -81,7 +81,7 @@ impl Doc {
             summary: summary.replace('\n', " "),
             text: text.trim().to_owned(),
             aliases: module.aliases,
-            takes_a_line: super::takes_a_line(module),
+            takes_a_line: module.takes_a_line(),
             takes_any_argument: module.takes_any_argument(),
             arguments,
             example,

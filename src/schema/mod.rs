@@ -5,7 +5,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use crate::modules::Module;
-use crate::yaml::{Kind, Node};
+use crate::yaml::Node;
 
 mod doc;
 mod inventory;
@@ -70,24 +70,18 @@ fn refer(value: &mut Value, prefix: &str) {
     }
 }
 
-/// Whether a module takes its arguments as one plain line, too.
-fn takes_a_line(module: &Module) -> bool {
-    let line = Node { span: crate::diagnostic::Span::nowhere(), kind: Kind::String("true".into()) };
-    (module.decode)(&line).is_ok()
-}
-
 /// Other names of a module's arguments: the name, and which argument it stands for.
 fn aliases(module: &Module) -> Vec<(String, String)> {
     let arguments = module.arguments();
     let schema = (module.schema)().to_value();
-    let others = module.names().into_iter().filter(|name| !arguments.iter().any(|one| one == name));
+    let others = module.names().iter().filter(|name| !arguments.iter().any(|one| one == *name));
     let found = others.filter_map(|alias| {
         let stands_for = |argument: &&String| {
             let samples = samples(&schema["properties"][argument.as_str()], &schema);
-            samples.iter().any(|sample| is_written_twice(module, &alias, argument, sample))
+            samples.iter().any(|sample| is_written_twice(module, alias, argument, sample))
         };
         let argument = arguments.iter().find(stands_for)?.clone();
-        Some((alias, argument))
+        Some(((*alias).to_owned(), argument))
     });
     found.collect()
 }

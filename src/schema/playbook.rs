@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::lenient::{lenient, template};
-use super::{aliases, document, lowered, takes_a_line};
+use super::{aliases, document, lowered};
 use crate::modules::{Module, TABLE};
-use crate::playbook::{PLAY_KEYWORDS, TASK_KEYWORDS};
+use crate::playbook;
 
 /// What may stand behind a keyword.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ enum Shape {
     Number,
     /// Values by name.
     Mapping,
+    /// Values by name, or several such mappings.
+    Variables,
     /// Whatever it is, nothing can be said of it here.
     Anything,
     /// One of these words.
@@ -30,19 +32,29 @@ enum Shape {
     Defined(&'static str),
 }
 
-use Shape::{Anything, Conditions, Defined, Mapping, Number, Switch, Text, Texts, Words};
+use Shape::{
+    Anything, Conditions, Defined, Mapping, Number, Switch, Text, Texts, Variables, Words,
+};
 
 /// Keywords, what may stand behind each, and what it is for.
 const KEYWORDS: &[(&str, Shape, &str)] = &[
+    ("always", Defined("tasks"), "What is done in any case."),
     ("any_errors_fatal", Switch, "Whether the run ends when a host fails."),
     ("args", Mapping, "More arguments for the module."),
     ("become", Switch, "Whether to act as another user."),
     ("become_method", Words(&["sudo", "su", "doas"]), "By which program."),
     ("become_user", Text, "As which user; `root` unless it is said."),
+    ("block", Defined("tasks"), "Tasks that stand or fall together."),
     ("changed_when", Conditions, "Whether it counts as changed."),
     ("check_mode", Switch, "Check mode for this task, whatever the run's."),
+    ("collections", Texts, "Understood, and without effect."),
     ("delay", Number, "Seconds between two tries."),
+    ("delegate_facts", Switch, "Whether facts that it learns are those of `delegate_to`."),
+    ("delegate_to", Text, "The host to do it on instead."),
+    ("diff", Switch, "Whether texts are shown before and after, whatever the run does."),
+    ("environment", Variables, "What programs find in their environment."),
     ("failed_when", Conditions, "Whether it counts as failed."),
+    ("force_handlers", Switch, "Whether handlers run on a host that failed, too."),
     ("gather_facts", Switch, "Whether facts are gathered first."),
     ("handlers", Defined("tasks"), "What runs when it is notified of a change."),
     ("hosts", Texts, "Which hosts: names, groups, `a:b`, `a:&b`, `a:!b`, `web*`."),
@@ -51,12 +63,14 @@ const KEYWORDS: &[(&str, Shape, &str)] = &[
     ("loop", Anything, "Do it for each of these; `item` is the one at hand."),
     ("loop_control", Mapping, "What an item is called, and what is shown of it."),
     ("max_fail_percentage", Number, "How many of a hundred hosts may fail before the run ends."),
+    ("module_defaults", Variables, "Arguments by the module's name, where tasks do not give them."),
     ("name", Text, "What it is called."),
     ("no_log", Switch, "Whether arguments and results are kept from every output."),
     ("notify", Texts, "Handlers to run when it changed something."),
     ("post_tasks", Defined("tasks"), "What runs last."),
     ("pre_tasks", Defined("tasks"), "What runs before the roles."),
     ("register", Text, "The variable that keeps the result."),
+    ("rescue", Defined("tasks"), "What is done when one of the tasks fails."),
     ("retries", Number, "How often to try, with `until`."),
     ("roles", Defined("roles"), "Roles, before the tasks."),
     ("run_once", Switch, "Do it on the first host only; the result holds for all."),
@@ -64,18 +78,24 @@ const KEYWORDS: &[(&str, Shape, &str)] = &[
     ("strategy", Words(&["linear", "free", "host_pinned"]), "How hosts keep step."),
     ("tags", Texts, "What `--tags` and `--skip-tags` choose by."),
     ("tasks", Defined("tasks"), "What is to hold, in order."),
+    ("throttle", Number, "How many hosts at a time do it."),
+    ("timeout", Number, "How many seconds it may take."),
     ("until", Conditions, "Repeat until this holds."),
     ("vars", Mapping, "Variables by name."),
-    ("vars_files", Texts, "Files with variables."),
+    ("vars_files", Anything, "Files with variables; of a list in it, the first that is there."),
     ("when", Conditions, "Do it only if this holds."),
-    ("with_items", Anything, "Do it for each of these; `item` is the one at hand."),
+    ("with_dict", Anything, "Do it for each entry; `item.key` and `item.value` are at hand."),
+    ("with_items", Anything, "Do it for each of these, lists in it laid out."),
+    ("with_list", Anything, "Do it for each of these."),
+    ("with_sequence", Anything, "Do it for numbers: `start=1 end=9`."),
 ];
 
 /// JSON Schema of a playbook.
 #[must_use]
 pub fn playbook() -> Value {
     let mut definitions = Map::new();
-    let mut task = keywords(TASK_KEYWORDS);
+    let [play, block, task] = playbook::keywords();
+    let mut task = described(&task);
     for module in TABLE {
         let name = format!("module.{}", module.name);
         let arguments = arguments(module, &mut definitions);
@@ -94,15 +114,34 @@ pub fn playbook() -> Value {
             "minProperties": 1,
         }),
     );
-    let each = json!({ "type": ["array", "null"], "items": { "$ref": "#/definitions/task" } });
-    definitions.insert("tasks".into(), each);
+    definitions.insert(
+        "block".into(),
+        json!({
+            "description": "Tasks that stand or fall together.",
+            "type": "object",
+            "properties": described(&block),
+            "additionalProperties": false,
+            "required": ["block"],
+        }),
+    );
+    definitions.insert(
+        "tasks".into(),
+        json!({
+            "type": ["array", "null"],
+            "items": {
+                "if": { "required": ["block"] },
+                "then": { "$ref": "#/definitions/block" },
+                "else": { "$ref": "#/definitions/task" },
+            },
+        }),
+    );
     definitions.insert("roles".into(), roles());
     definitions.insert(
         "play".into(),
         json!({
             "description": "Some hosts, and what is to hold on them.",
             "type": "object",
-            "properties": keywords(PLAY_KEYWORDS),
+            "properties": described(&play),
             "additionalProperties": false,
             "required": ["hosts"],
         }),
@@ -111,13 +150,20 @@ pub fn playbook() -> Value {
         "description": "Plays, one after the other.",
         "type": "array",
         "minItems": 1,
-        "items": { "$ref": "#/definitions/play" },
+        "items": {
+            "if": { "anyOf": [
+                { "required": ["import_playbook"] },
+                { "required": ["ansible.builtin.import_playbook"] },
+            ] },
+            "then": { "type": "object" },
+            "else": { "$ref": "#/definitions/play" },
+        },
     });
     document("A playbook of lvsmith", plays, definitions)
 }
 
-fn keywords(names: &[&str]) -> Map<String, Value> {
-    let described = |name: &&str| {
+fn described(names: &[&str]) -> Map<String, Value> {
+    let keyword = |name: &&str| {
         let row = KEYWORDS.iter().find(|(keyword, ..)| keyword == name);
         let (shape, text) = row.map_or((Anything, ""), |(_, shape, text)| (*shape, *text));
         let mut schema = shape.schema();
@@ -126,7 +172,7 @@ fn keywords(names: &[&str]) -> Map<String, Value> {
         }
         ((*name).to_owned(), schema)
     };
-    names.iter().map(described).collect()
+    names.iter().map(keyword).collect()
 }
 
 impl Shape {
@@ -143,6 +189,7 @@ impl Shape {
                 template(),
             ] }),
             Mapping => json!({ "anyOf": [{ "type": ["object", "null"] }, template()] }),
+            Variables => several(&json!({ "anyOf": [{ "type": ["object", "null"] }, template()] })),
             Anything => json!({}),
             Words(words) => json!({ "anyOf": [{ "enum": words }, template()] }),
             Defined(name) => json!({ "allOf": [{ "$ref": format!("#/definitions/{name}") }] }),
@@ -153,7 +200,7 @@ impl Shape {
 /// Names of roles, or mappings; what is no keyword there is a variable of the role.
 fn roles() -> Value {
     let own = ["tags", "when", "become", "become_user", "become_method", "vars"];
-    let mut keys = keywords(&own);
+    let mut keys = described(&own);
     keys.insert("role".into(), json!({ "type": "string", "description": "Which role." }));
     keys.insert("name".into(), json!({ "type": "string", "description": "Which role." }));
     let role = json!({ "anyOf": [
@@ -180,10 +227,10 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
     let mut lenient = lenient(&schema);
     lenient["description"] = about;
     if let Value::Array(forms) = &mut lenient["anyOf"] {
-        if takes_a_line(module) {
+        if module.takes_a_line() {
             forms.push(json!({ "type": ["string", "boolean"] }));
         }
-        if !schema["required"].as_array().is_some_and(|required| !required.is_empty()) {
+        if schema["required"].as_array().is_none_or(Vec::is_empty) {
             forms.push(json!({ "type": "null" }));
         }
     }
@@ -196,7 +243,7 @@ mod tests {
 
     #[test]
     fn has_a_row_for_every_keyword_and_none_besides() {
-        let known: Vec<&str> = [PLAY_KEYWORDS, TASK_KEYWORDS].concat();
+        let known: Vec<&str> = playbook::keywords().concat();
         for name in &known {
             assert!(KEYWORDS.iter().any(|(keyword, ..)| keyword == name), "`{name}` has no row");
         }

@@ -90,6 +90,11 @@ fn inner(
         ("allOf", Value::Array(all)) => {
             all.iter().for_each(|one| check(one, value, root, at, mistakes));
         }
+        ("if", rule) => {
+            let branch = if fits(rule, value, root) { "then" } else { "else" };
+            check(&rules[branch], value, root, at, mistakes);
+        }
+        ("then" | "else", _) => {}
         ("items", rule) => {
             for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                 check(rule, item, root, &format!("{at}[{index}]"), mistakes);
