@@ -27,7 +27,6 @@ pub(super) fn check(
     chosen: &[Chosen],
 ) -> Result<(), Diagnostics> {
     let shared = Shared {
-        playbook,
         inventory,
         connector: &super::Nowhere,
         options,
