@@ -218,7 +218,7 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
     for (alias, argument) in aliases(module) {
         let same = schema["properties"][&argument].clone();
         schema["properties"][alias] = same;
-        if let Value::Array(required) = &mut schema["required"] {
+        if let Some(Value::Array(required)) = schema.get_mut("required") {
             // Under one of its names; which, no schema can say in a way that is understood.
             required.retain(|name| name != argument.as_str());
         }
