@@ -13,6 +13,7 @@
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - [`report`]: what people and programs are told;
+//! - [`lint`]: what experts of LVS would say about a playbook;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
 #[expect(clippy::disallowed_methods, reason = "services are started and stopped here")]
@@ -29,6 +30,7 @@ pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]
 pub mod lab;
+pub mod lint;
 #[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]
 pub mod modules;
 pub mod netlink;

@@ -20,9 +20,11 @@ use crate::template::Renderer;
 
 mod controller;
 mod course;
+mod foresight;
 mod hold;
 mod host;
 mod identity;
+mod likeness;
 mod outcome;
 mod pipeline;
 mod play;
@@ -32,6 +34,7 @@ mod scope;
 mod task;
 mod workers;
 
+pub(crate) use foresight::{Foreseen, Sight};
 use host::HostState;
 use play::Run;
 use workers::Workers;
@@ -136,6 +139,18 @@ pub fn check(
     preflight::check(playbook, inventory, options, &chosen)
 }
 
+/// Shows every task for every host that it is for, as far as it is known before a run.
+pub(crate) fn foresee(
+    playbook: &Playbook,
+    inventory: &Inventory,
+    options: &Options,
+    visit: &mut dyn FnMut(Foreseen<'_>),
+) -> Result<(), Diagnostics> {
+    let chosen = &choose_hosts(playbook, inventory, options)?;
+    foresight::Foresight { playbook, inventory, options, chosen, texts: true }.walk(visit);
+    Ok(())
+}
+
 /// Reaches nobody: what needs no host needs no connection.
 struct Nowhere;
 
@@ -236,7 +251,7 @@ struct TaskRun<'a> {
     play: &'a Play,
     task: &'a Task,
     roster: Arc<Roster>,
-    hostvars: OnceLock<Value>,
+    hostvars: Arc<OnceLock<Value>>,
 }
 
 /// What a worker brings back.

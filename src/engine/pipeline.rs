@@ -6,7 +6,7 @@
 //! rendered; the agent itself holds back what comes after a failure.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ impl<'a> Pipeline<'a> {
             return Pushed::Blocked;
         }
         let roster = self.shared.roster();
-        let run = Arc::new(TaskRun { play, task, roster, hostvars: OnceLock::new() });
+        let run = Arc::new(TaskRun { play, task, roster, hostvars: Arc::default() });
         if !smooth {
             return Pushed::Done(task::run(self.shared, self.host, &Work::Task(run)));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use indexmap::IndexMap;
 
@@ -168,7 +168,7 @@ impl<'a> Run<'a, '_> {
         let hosts = if task.run_once { &all[..all.len().min(1)] } else { &all };
         self.heading(heading);
         let roster = self.shared.roster();
-        let run = TaskRun { play: batch.play, task, roster, hostvars: OnceLock::new() };
+        let run = TaskRun { play: batch.play, task, roster, hostvars: Arc::default() };
         let notified = self.spread(batch, &Work::Task(Arc::new(run)), hosts);
         if let (true, Some((first, rest))) = (task.run_once, all.split_first()) {
             for host in rest {

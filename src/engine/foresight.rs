@@ -1,0 +1,203 @@
+//! What can be seen of a run before any host is touched: every task for every host that it is
+//! for, its arguments rendered and decoded with what is known so far.
+//!
+//! What depends on facts, or on results of earlier tasks, is unknown and never guessed. Hosts
+//! that differ in nothing that a task asks for are looked at once, for all of them.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use serde_json::Value;
+
+use super::host::HostState;
+use super::likeness::Likeness;
+use super::scope::Scope;
+use super::{Chosen, Options, Roster, Shared, TaskRun, prepare};
+use crate::diagnostic::Diagnostic;
+use crate::inventory::Inventory;
+use crate::playbook::{Play, Playbook, Size, Task};
+use crate::template::Renderer;
+use crate::yaml::{Kind, Node};
+
+/// So many hosts that differ in what a task asks for are looked at: more of them differ in
+/// their data, not in its shape.
+const HOSTS: usize = 64;
+
+/// A task as it is going to be on some hosts.
+pub(crate) struct Foreseen<'a> {
+    /// Its play.
+    pub(crate) play: &'a Play,
+    /// The task.
+    pub(crate) task: &'a Task,
+    /// The hosts, which are all alike to it.
+    pub(crate) hosts: &'a [&'a str],
+    /// What it does, once for each item of its loop.
+    pub(crate) sights: Vec<Sight>,
+    /// Names that it asks for and nobody has given a value yet, such as those of facts.
+    pub(crate) missed: HashSet<String>,
+}
+
+/// What can be seen of a task.
+pub(crate) enum Sight {
+    /// What it is going to be.
+    Seen {
+        /// The arguments as the module takes them.
+        arguments: Value,
+        /// The text of the file that it writes, where texts are asked for and known.
+        text: Option<String>,
+    },
+    /// It is not going to run, since a condition does not hold.
+    Skipped,
+    /// It is wrong, whatever happens.
+    Mistake(Diagnostic),
+    /// Only a run can tell.
+    Unknown,
+}
+
+/// A look at a playbook with an inventory.
+pub(super) struct Foresight<'a> {
+    pub(super) playbook: &'a Playbook,
+    pub(super) inventory: &'a Inventory,
+    pub(super) options: &'a Options,
+    /// The hosts of each play.
+    pub(super) chosen: &'a [Chosen],
+    /// Whether files that tasks write are rendered, too.
+    pub(super) texts: bool,
+}
+
+impl Foresight<'_> {
+    /// Shows every task for its hosts, in the order of the playbook.
+    pub(super) fn walk(&self, visit: &mut dyn FnMut(Foreseen<'_>)) {
+        let Self { playbook, inventory, options, .. } = *self;
+        let shared = Shared {
+            playbook,
+            inventory,
+            connector: &super::Nowhere,
+            options,
+            hosts: inventory.hosts.keys().map(|name| HostState::new(name, inventory)).collect(),
+            groups: inventory.group_map(),
+            roster: RwLock::default(),
+            claim: None,
+            waits: Mutex::default(),
+        };
+        let late = late(playbook);
+        let mut likeness = Likeness::of(&shared.hosts);
+        // Nothing is learned on the way: all tasks see the same of other hosts.
+        let hostvars = Arc::new(OnceLock::new());
+        for (play, Chosen { hosts, sizes }) in playbook.plays.iter().zip(self.chosen) {
+            // The first batch stands for the others, which are like it but for their names.
+            let batch = Size::batches(sizes, hosts).into_iter().next().unwrap_or_default();
+            let roster = Arc::new(Roster { play: hosts.clone(), batch });
+            likeness.look_at(hosts);
+            for task in play.tasks() {
+                let (roster, hostvars) = (Arc::clone(&roster), Arc::clone(&hostvars));
+                let run = TaskRun { play, task, roster, hostvars };
+                likeness.restart();
+                for _ in 0..HOSTS {
+                    let Some(host) = likeness.next() else { break };
+                    let Look { sights, asked, missed } = self.look(&shared, &run, host, &late);
+                    let hosts = likeness.alike(host, &asked);
+                    visit(Foreseen { play, task, hosts: &hosts, sights, missed });
+                }
+            }
+        }
+    }
+
+    /// What a task does on a host.
+    fn look(
+        &self,
+        shared: &Shared<'_>,
+        run: &TaskRun<'_>,
+        host: &HostState<'_>,
+        late: &HashSet<&str>,
+    ) -> Look {
+        let mut look = Look::default();
+        let scope = Scope { shared, run, host, item: None };
+        let Some(items) = &run.task.items else {
+            let renderer = Renderer::new(&scope);
+            look.sights.push(self.sight(shared, run, &renderer, late));
+            look.note(&renderer);
+            return look;
+        };
+        let renderer = Renderer::new(&scope);
+        let items = match renderer.node(items) {
+            Ok(Node { kind: Kind::Sequence(items), .. }) if renderer.asked_only_for(late) => items,
+            _ => {
+                look.sights.push(Sight::Unknown);
+                Vec::new()
+            }
+        };
+        look.note(&renderer);
+        for item in items.iter().map(Node::to_json) {
+            let item = Some((run.task.loop_var.as_str(), &item));
+            let scope = Scope { shared, run, host, item };
+            let renderer = Renderer::new(&scope);
+            look.sights.push(self.sight(shared, run, &renderer, late));
+            look.note(&renderer);
+        }
+        look
+    }
+
+    fn sight(
+        &self,
+        shared: &Shared<'_>,
+        run: &TaskRun<'_>,
+        renderer: &Renderer<'_>,
+        late: &HashSet<&str>,
+    ) -> Sight {
+        let task = run.task;
+        for condition in &task.inherited.when {
+            match renderer.condition(condition) {
+                Ok(true) => {}
+                Ok(false) if renderer.asked_only_for(late) => return Sight::Skipped,
+                Ok(false) | Err(_) => return Sight::Unknown,
+            }
+        }
+        let rendered = match renderer.node(&task.arguments) {
+            Ok(rendered) => rendered,
+            Err(mistake) if renderer.lacks_for_good(late) => return Sight::Mistake(mistake),
+            Err(_) => return Sight::Unknown,
+        };
+        let decoded = (task.module.decode)(&rendered);
+        if !renderer.asked_only_for(late) {
+            return Sight::Unknown;
+        }
+        match decoded {
+            Ok(arguments) => {
+                let written =
+                    || prepare::text(task, &arguments, renderer, shared.playbook.folder());
+                let text = if self.texts { written() } else { None };
+                Sight::Seen { text: text.filter(|_| renderer.asked_only_for(late)), arguments }
+            }
+            Err(mistake) => Sight::Mistake(mistake.at(&task.module_key.span)),
+        }
+    }
+}
+
+/// What was seen of a task on a host, and which names it asked for.
+#[derive(Default)]
+struct Look {
+    sights: Vec<Sight>,
+    asked: HashSet<String>,
+    missed: HashSet<String>,
+}
+
+impl Look {
+    fn note(&mut self, renderer: &Renderer<'_>) {
+        self.asked.extend(renderer.asked().iter().cloned());
+        self.missed.extend(renderer.missed().iter().cloned());
+    }
+}
+
+/// Names that only get their values while the playbook runs.
+fn late(playbook: &Playbook) -> HashSet<&str> {
+    let mut names = HashSet::from(["ansible_facts"]);
+    for task in playbook.plays.iter().flat_map(Play::tasks) {
+        names.extend(task.register.as_deref());
+        if task.module.name == "set_fact" {
+            let facts = task.arguments.mapping().unwrap_or_default();
+            names.extend(facts.iter().map(|(key, _)| key.text.as_str()));
+        }
+    }
+    names
+}
