@@ -167,7 +167,7 @@ pub(super) fn exit_of(summary: &Summary) -> Exit {
 }
 
 /// The inventory named, the one beside the playbook, or this machine.
-fn inventory(playbook: &Path, named: Option<&Path>) -> Result<Inventory, Diagnostics> {
+pub(super) fn inventory(playbook: &Path, named: Option<&Path>) -> Result<Inventory, Diagnostics> {
     let folder = playbook.parent().unwrap_or(Path::new(""));
     let beside = folder.join("inventory.yml");
     let file = match named {
@@ -186,7 +186,7 @@ fn inventory(playbook: &Path, named: Option<&Path>) -> Result<Inventory, Diagnos
 }
 
 /// Both, or the mistakes of both.
-fn both<A, B>(
+pub(super) fn both<A, B>(
     first: Result<A, Diagnostics>,
     second: Result<B, Diagnostics>,
 ) -> Result<(A, B), Diagnostics> {
@@ -200,7 +200,7 @@ fn both<A, B>(
     }
 }
 
-fn extra_vars(text: &str) -> Result<Vars, Diagnostic> {
+pub(super) fn extra_vars(text: &str) -> Result<Vars, Diagnostic> {
     if let Some(file) = text.strip_prefix('@') {
         return crate::inventory::read_vars(Path::new(file));
     }

@@ -17,6 +17,7 @@ mod generate;
 mod ipvs;
 mod ipvsadm;
 mod lab;
+mod lint;
 mod place;
 mod retry;
 mod secret;
@@ -29,7 +30,7 @@ const EXIT_CODES: &str = "Exit codes:
   0    as declared
   1    different, of `ipvs diff`
   2    a host failed
-  3    a check failed
+  3    a check failed, or `lint` found something
   4    bad playbook, inventory, lab file or command line
   5    a host is unreachable
   6    the environment lacks something
@@ -49,6 +50,7 @@ enum Command {
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
+    Lint(lint::Lint),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -86,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
+        Command::Lint(lint) => lint.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),
