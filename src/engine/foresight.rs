@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use serde_json::Value;
 
 use super::host::HostState;
+use super::items::{self, Item};
 use super::likeness::Likeness;
+use super::path::{Bindings, Trail};
 use super::scope::Scope;
 use super::{Chosen, Options, Roster, Shared, TaskRun, prepare};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::playbook::{Play, Playbook, Size, Task};
 use crate::template::Renderer;
-use crate::yaml::{Kind, Node};
 
 /// So many hosts that differ in what a task asks for are looked at: more of them differ in
 /// their data, not in its shape.
@@ -79,6 +80,8 @@ impl Foresight<'_> {
             roster: RwLock::default(),
             claim: None,
             waits: Mutex::default(),
+            others: Mutex::default(),
+            brought: Mutex::default(),
         };
         let late = late(playbook);
         let mut likeness = Likeness::of(&shared.hosts);
@@ -87,11 +90,12 @@ impl Foresight<'_> {
         for (play, Chosen { hosts, sizes }) in playbook.plays.iter().zip(self.chosen) {
             // The first batch stands for the others, which are like it but for their names.
             let batch = Size::batches(sizes, hosts).into_iter().next().unwrap_or_default();
-            let roster = Arc::new(Roster { play: hosts.clone(), batch });
+            let roster = Arc::new(Roster { play: hosts.clone(), batch, all: hosts.clone() });
+            let trail = Arc::new(Trail::new(play));
             likeness.look_at(hosts);
             for task in play.tasks() {
-                let (roster, hostvars) = (Arc::clone(&roster), Arc::clone(&hostvars));
-                let run = TaskRun { play, task, roster, hostvars };
+                let hostvars = Arc::clone(&hostvars);
+                let run = TaskRun { hostvars, ..TaskRun::new(&trail, task, Arc::clone(&roster)) };
                 likeness.restart();
                 for _ in 0..HOSTS {
                     let Some(host) = likeness.next() else { break };
@@ -108,32 +112,36 @@ impl Foresight<'_> {
         &self,
         shared: &Shared<'_>,
         run: &TaskRun<'_>,
-        host: &HostState<'_>,
+        host: &HostState,
         late: &HashSet<&str>,
     ) -> Look {
         let mut look = Look::default();
-        let scope = Scope { shared, run, host, item: None };
-        let Some(items) = &run.task.items else {
+        // What loops around an include give a value is not known here.
+        let bindings = Bindings::new();
+        let scope = |item| Scope { shared, run, host, bindings: &bindings, item };
+        let each = |look: &mut Look, item| {
+            let scope = scope(item);
             let renderer = Renderer::new(&scope);
             look.sights.push(self.sight(shared, run, &renderer, late));
             look.note(&renderer);
+        };
+        let Some(over) = &run.task.items else {
+            each(&mut look, None);
             return look;
         };
-        let renderer = Renderer::new(&scope);
-        let items = match renderer.node(items) {
-            Ok(Node { kind: Kind::Sequence(items), .. }) if renderer.asked_only_for(late) => items,
+        let outer = scope(None);
+        let renderer = Renderer::new(&outer);
+        let items = match renderer.node(&over.over) {
+            Ok(rendered) if renderer.asked_only_for(late) => items::items(over, &rendered),
             _ => {
                 look.sights.push(Sight::Unknown);
-                Vec::new()
+                Ok(Vec::new())
             }
         };
         look.note(&renderer);
-        for item in items.iter().map(Node::to_json) {
-            let item = Some((run.task.loop_var.as_str(), &item));
-            let scope = Scope { shared, run, host, item };
-            let renderer = Renderer::new(&scope);
-            look.sights.push(self.sight(shared, run, &renderer, late));
-            look.note(&renderer);
+        match items {
+            Ok(items) => Item::of(&items).for_each(|item| each(&mut look, Some(item))),
+            Err(mistake) => look.sights.push(Sight::Mistake(mistake)),
         }
         look
     }
@@ -145,7 +153,7 @@ impl Foresight<'_> {
         renderer: &Renderer<'_>,
         late: &HashSet<&str>,
     ) -> Sight {
-        let task = run.task;
+        let task = &run.task;
         for condition in &task.inherited.when {
             match renderer.condition(condition) {
                 Ok(true) => {}

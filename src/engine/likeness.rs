@@ -10,7 +10,7 @@ use super::host::HostState;
 
 /// The hosts of a play, and how they differ.
 pub(super) struct Likeness<'a> {
-    hosts: &'a [HostState<'a>],
+    hosts: &'a [HostState],
     index: HashMap<&'a str, usize>,
     /// For each name that was asked for: which hosts have the same value, none if all do.
     values: HashMap<String, Option<Rc<[u32]>>>,
@@ -33,10 +33,10 @@ struct Parts<'a> {
 }
 
 impl<'a> Likeness<'a> {
-    pub(super) fn of(hosts: &'a [HostState<'a>]) -> Self {
+    pub(super) fn of(hosts: &'a [HostState]) -> Self {
         Self {
             hosts,
-            index: hosts.iter().enumerate().map(|(at, host)| (host.name, at)).collect(),
+            index: hosts.iter().enumerate().map(|(at, host)| (host.name.as_str(), at)).collect(),
             values: HashMap::new(),
             play: Vec::new(),
             parts: HashMap::new(),
@@ -60,7 +60,7 @@ impl<'a> Likeness<'a> {
     }
 
     /// A host that is like none of those that were looked at for this task.
-    pub(super) fn next(&mut self) -> Option<&'a HostState<'a>> {
+    pub(super) fn next(&mut self) -> Option<&'a HostState> {
         while let Some(&host) = self.play.get(self.next) {
             if self.covered[host] != self.task {
                 return Some(&self.hosts[host]);
@@ -72,7 +72,7 @@ impl<'a> Likeness<'a> {
 
     /// The hosts that are like this one to a task that asks for these names; none of them comes
     /// [next](Self::next).
-    pub(super) fn alike(&mut self, host: &HostState<'_>, asked: &HashSet<String>) -> Rc<[&'a str]> {
+    pub(super) fn alike(&mut self, host: &HostState, asked: &HashSet<String>) -> Rc<[&'a str]> {
         let mut names: Vec<String> =
             asked.iter().filter(|name| self.differ_in(name).is_some()).cloned().collect();
         names.sort();
@@ -84,7 +84,8 @@ impl<'a> Likeness<'a> {
                 parts
             }
         };
-        let part = self.index.get(host.name).and_then(|host| parts.part.get(host)).copied();
+        let part =
+            self.index.get(host.name.as_str()).and_then(|host| parts.part.get(host)).copied();
         let Some(part) = part else { return Rc::new([]) };
         if parts.members[part].len() == self.play.len() {
             self.next = self.play.len();
@@ -109,7 +110,8 @@ impl<'a> Likeness<'a> {
             members[at].push(host);
             part.insert(host, at);
         }
-        let called = |members: &Vec<usize>| members.iter().map(|at| self.hosts[*at].name).collect();
+        let called =
+            |members: &Vec<usize>| members.iter().map(|at| self.hosts[*at].name.as_str()).collect();
         Parts { part, names: members.iter().map(called).collect(), members }
     }
 
@@ -134,9 +136,9 @@ impl<'a> Likeness<'a> {
 }
 
 /// What a name stands for on a host alone.
-fn own(host: &HostState<'_>, name: &str) -> Option<String> {
+fn own(host: &HostState, name: &str) -> Option<String> {
     match name {
-        "inventory_hostname" | "inventory_hostname_short" => Some(host.name.to_owned()),
+        "inventory_hostname" | "inventory_hostname_short" => Some(host.name.clone()),
         "group_names" => Some(host.groups.to_string()),
         _ => host.declared.get(name).map(Value::to_string),
     }

@@ -80,15 +80,17 @@ impl Cluster {
         let mut effects = Vec::new();
         let skipped = !sights.is_empty() && sights.iter().all(|one| matches!(one, Sight::Skipped));
         let known = sights.iter().all(|one| matches!(one, Sight::Seen { .. } | Sight::Skipped));
+        // What is delegated happens on another host.
+        let here = task.inherited.delegate_to.is_none();
         for sight in sights {
             match sight {
-                Sight::Seen { arguments, text } => {
+                Sight::Seen { arguments, text } if here => {
                     effects.extend(effect::of(task.module.name, &arguments, text));
                 }
                 Sight::Mistake(mistake) if !self.mistakes.0.contains(&mistake) => {
                     self.mistakes.push(mistake);
                 }
-                Sight::Mistake(_) | Sight::Skipped | Sight::Unknown => {}
+                _ => {}
             }
         }
         let step = Rc::new(Step {

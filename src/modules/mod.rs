@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 pub mod address;
+pub(crate) mod around;
 pub mod assert;
 pub mod command;
 pub mod copy;
@@ -21,11 +22,17 @@ pub mod debug;
 pub mod file;
 pub(crate) mod filesystem;
 mod host;
+pub mod import_role;
+pub mod import_tasks;
+pub mod include_role;
+pub mod include_tasks;
+pub mod include_vars;
 pub mod ipvs_daemon;
 pub mod ipvs_service;
 pub mod ipvs_table;
 pub mod ipvs_timeouts;
 pub mod link;
+pub mod meta;
 pub mod modprobe;
 mod network;
 pub mod package;
@@ -33,11 +40,13 @@ pub(crate) mod process;
 pub mod route;
 pub mod service;
 pub mod set_fact;
+mod shape;
 pub mod shell;
 pub mod sysctl;
 pub mod template;
 pub mod wait_for;
 
+pub use around::Around;
 pub use filesystem::{Bytes, ContentDigest, Placed};
 pub use host::{Host, HostKind};
 
@@ -211,6 +220,8 @@ pub struct Module {
     pub name: &'static str,
     /// Other names it is known by: Ansible's fully qualified ones.
     pub aliases: &'static [&'static str],
+    fields: fn() -> &'static [&'static str],
+    on_a_line: bool,
     /// The arguments; its description is the module's rustdoc, example included.
     pub schema: fn() -> Schema,
     /// Decodes rendered arguments and hands them back in their canonical form.
@@ -230,6 +241,8 @@ impl Module {
         Self {
             name,
             aliases,
+            fields: shape::fields::<R>,
+            on_a_line: false,
             schema: schema::<R>,
             decode: |node| decode(node, R::check),
             place: Place::Agent(drive::<R>),
@@ -240,17 +253,12 @@ impl Module {
         Self {
             name,
             aliases,
+            fields: shape::fields::<A>,
+            on_a_line: false,
             schema: schema::<A>,
             decode: |node| decode(node, A::check),
             place: Place::Agent(act::<A>),
         }
-    }
-
-    /// Whether any name is an argument, as `set_fact` has it.
-    #[must_use]
-    pub fn takes_any_argument(&self) -> bool {
-        let schema = (self.schema)();
-        !matches!(schema.get("additionalProperties"), None | Some(Value::Bool(false)))
     }
 
     /// A module whose arguments `A` the controller turns into those of the resource `R`,
@@ -263,6 +271,8 @@ impl Module {
         Self {
             name,
             aliases,
+            fields: shape::fields::<A>,
+            on_a_line: false,
             schema: schema::<A>,
             decode: |node| decode(node, A::check),
             place: Place::Agent(drive::<R>),
@@ -277,21 +287,23 @@ impl Module {
         Self {
             name,
             aliases,
+            fields: shape::fields::<A>,
+            on_a_line: false,
             schema: schema::<A>,
             decode: |node| decode(node, A::check),
             place: Place::Controller,
         }
     }
 
-    /// The names of the arguments.
+    /// One that may be given a plain line instead of arguments.
+    const fn on_a_line(self) -> Self {
+        Self { on_a_line: true, ..self }
+    }
+
+    /// Whether a plain line is all that it needs, as `command` has it.
     #[must_use]
-    pub fn arguments(&self) -> Vec<String> {
-        let schema = (self.schema)();
-        schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .map(|properties| properties.keys().cloned().collect())
-            .unwrap_or_default()
+    pub fn takes_a_line(&self) -> bool {
+        self.on_a_line
     }
 }
 
@@ -299,15 +311,36 @@ impl Module {
 pub static TABLE: &[Module] = &[
     Module::resource::<address::Address>("address", &[]),
     Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
-    Module::action::<command::Command>("command", &["ansible.builtin.command"]),
+    Module::action::<command::Command>("command", &["ansible.builtin.command"]).on_a_line(),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::controller::<import_role::ImportRole>("import_role", &["ansible.builtin.import_role"]),
+    Module::controller::<import_tasks::ImportTasks>(
+        "import_tasks",
+        &["ansible.builtin.import_tasks"],
+    )
+    .on_a_line(),
+    Module::controller::<include_role::IncludeRole>(
+        "include_role",
+        &["ansible.builtin.include_role"],
+    ),
+    Module::controller::<include_tasks::IncludeTasks>(
+        "include_tasks",
+        &["ansible.builtin.include_tasks"],
+    )
+    .on_a_line(),
+    Module::controller::<include_vars::IncludeVars>(
+        "include_vars",
+        &["ansible.builtin.include_vars"],
+    )
+    .on_a_line(),
     Module::resource::<ipvs_daemon::IpvsDaemon>("ipvs_daemon", &[]),
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<ipvs_table::IpvsTable>("ipvs_table", &[]),
     Module::resource::<ipvs_timeouts::IpvsTimeouts>("ipvs_timeouts", &[]),
     Module::resource::<link::Link>("link", &[]),
+    Module::controller::<meta::Meta>("meta", &["ansible.builtin.meta"]).on_a_line(),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
     Module::action::<package::Package>(
         "package",
@@ -325,7 +358,7 @@ pub static TABLE: &[Module] = &[
         ],
     ),
     Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
-    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
+    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]).on_a_line(),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
     Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),

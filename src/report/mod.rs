@@ -101,6 +101,9 @@ pub struct Tally {
     pub failed: usize,
     /// Tasks that were skipped.
     pub skipped: usize,
+    /// Tasks that failed and were made up for by a `rescue`.
+    #[serde(default)]
+    pub rescued: usize,
     /// Tasks that failed and were ignored.
     pub ignored: usize,
 }

@@ -25,7 +25,8 @@ macro_rules! free_form {
                     }
 
                     fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<$type, E> {
-                        Ok($type { $line: Some(line.to_owned()), ..$type::default() })
+                        let entry = std::iter::once((stringify!($line), line));
+                        $type::deserialize(serde::de::value::MapDeserializer::new(entry))
                     }
 
                     // `command: true` is a program, too.
