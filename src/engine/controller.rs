@@ -110,7 +110,7 @@ fn include_vars(worker: &Worker<'_>, arguments: &Value) -> Result<TaskResult, Fa
     let task = worker.task();
     let wanted = text("file").or(text("dir")).unwrap_or_default();
     let role = task.inherited.role.as_ref().and_then(|role| role.folder.clone());
-    let folders = role.into_iter().chain([worker.shared.playbook.folder().to_owned()]);
+    let folders = role.into_iter().chain([worker.run.trail.play.folder.clone()]);
     let mut candidates =
         folders.flat_map(|folder| [folder.join("vars").join(wanted), folder.join(wanted)]);
     let found = candidates.find(|path| path.exists()).ok_or_else(|| {

@@ -71,7 +71,6 @@ impl Foresight<'_> {
     pub(super) fn walk(&self, visit: &mut dyn FnMut(Foreseen<'_>)) {
         let Self { playbook, inventory, options, .. } = *self;
         let shared = Shared {
-            playbook,
             inventory,
             connector: &super::Nowhere,
             options,
@@ -122,7 +121,7 @@ impl Foresight<'_> {
         let each = |look: &mut Look, item| {
             let scope = scope(item);
             let renderer = Renderer::new(&scope);
-            look.sights.push(self.sight(shared, run, &renderer, late));
+            look.sights.push(self.sight(run, &renderer, late));
             look.note(&renderer);
         };
         let Some(over) = &run.task.items else {
@@ -148,7 +147,6 @@ impl Foresight<'_> {
 
     fn sight(
         &self,
-        shared: &Shared<'_>,
         run: &TaskRun<'_>,
         renderer: &Renderer<'_>,
         late: &HashSet<&str>,
@@ -172,8 +170,7 @@ impl Foresight<'_> {
         }
         match decoded {
             Ok(arguments) => {
-                let written =
-                    || prepare::text(task, &arguments, renderer, shared.playbook.folder());
+                let written = || prepare::text(task, &arguments, renderer, &run.trail.play.folder);
                 let text = if self.texts { written() } else { None };
                 Sight::Seen { text: text.filter(|_| renderer.asked_only_for(late)), arguments }
             }

@@ -182,7 +182,6 @@ pub fn run(
         .filter(|name| chosen.iter().any(|chosen| chosen.hosts.contains(name)))
         .collect();
     let shared = Shared {
-        playbook,
         inventory,
         connector,
         options,
@@ -222,7 +221,6 @@ pub fn run(
 
 /// What every worker sees.
 struct Shared<'a> {
-    playbook: &'a Playbook,
     inventory: &'a Inventory,
     connector: &'a dyn Connector,
     options: &'a Options,

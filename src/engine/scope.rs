@@ -60,7 +60,7 @@ impl Scope<'_> {
             "ansible_play_name" => self.run.trail.play.name.as_str().into(),
             "ansible_check_mode" => self.shared.options.check.into(),
             "ansible_facts" => Value::Object(bare_facts(&self.host.learned().facts)),
-            "playbook_dir" => absolute(self.shared.playbook.folder()).into(),
+            "playbook_dir" => absolute(&self.run.trail.play.folder).into(),
             "ansible_play_hosts_all" => json!(self.run.roster.all),
             "ansible_diff_mode" => self.shared.options.diff.into(),
             "ansible_run_tags" => match self.shared.options.tags.as_slice() {
@@ -127,7 +127,7 @@ impl Variables for Scope<'_> {
     fn folders(&self) -> Vec<PathBuf> {
         let role = self.run.task.inherited.role.as_ref();
         let role = role.and_then(|role| role.folder.clone());
-        role.into_iter().chain([self.shared.playbook.folder().to_owned()]).collect()
+        role.into_iter().chain([self.run.trail.play.folder.clone()]).collect()
     }
 
     fn names(&self) -> Vec<String> {

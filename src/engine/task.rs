@@ -299,7 +299,7 @@ impl<'a> Worker<'a> {
         if let Some(contents) = kept.get(&key) {
             return Ok(Some((Arc::clone(contents), shown)));
         }
-        let read = task.bring(&rendered, self.shared.playbook.folder());
+        let read = task.bring(&rendered, &self.run.trail.play.folder);
         let contents = read.map_err(Failure::Mistakes)?;
         kept.insert(key, Arc::clone(&contents));
         Ok(Some((contents, shown)))
@@ -348,7 +348,7 @@ impl<'a> Worker<'a> {
             timeout: said(timeout.as_ref(), &renderer)?.filter(|seconds| *seconds > 0),
         };
         let call = Call::new(task.module.name, arguments, mode).around(around);
-        let call = prepare::call(task, call, &renderer, self.shared.playbook.folder())?;
+        let call = prepare::call(task, call, &renderer, &self.run.trail.play.folder)?;
         let said_of = Said::of(&task.inherited, &renderer)?;
         let delegate = said(delegate_to.as_ref(), &renderer)?;
         let delegate = delegate.filter(|name| *name != self.host.name);

@@ -11,6 +11,7 @@ use crate::inventory::Vars;
 use crate::yaml::Node;
 
 mod batch;
+mod import;
 mod include;
 mod inherited;
 mod looping;
@@ -44,6 +45,8 @@ pub struct Playbook {
 pub struct Play {
     /// Where it begins.
     pub span: Span,
+    /// The folder of its playbook, where files that it names are looked for.
+    pub folder: PathBuf,
     /// Its name, or the pattern of its hosts.
     pub name: String,
     /// The pattern of its hosts.
@@ -92,35 +95,9 @@ impl Playbook {
     /// Takes the text of a playbook apart that lies there, and reads what it names.
     pub(crate) fn decode(node: &Node, path: &Path) -> Result<Self, Diagnostics> {
         let mut mistakes = Diagnostics::default();
-        let plays = match node.sequence() {
-            Ok([]) => {
-                mistakes.push(
-                    Diagnostic::new("the playbook is empty")
-                        .at(&node.span)
-                        .hint("a playbook is a list of plays: begin with `- hosts: all`"),
-                );
-                Vec::new()
-            }
-            Ok(items) => {
-                let folder = path.parent().unwrap_or(Path::new("."));
-                items.iter().filter_map(|item| play::decode(item, folder, &mut mistakes)).collect()
-            }
-            Err(error) => {
-                mistakes
-                    .push(error.hint("a playbook is a list of plays: begin with `- hosts: all`"));
-                Vec::new()
-            }
-        };
+        let mut plays = Vec::new();
+        import::plays(node, path, &import::Import::default(), &mut plays, &mut mistakes);
         mistakes.finish(Self { path: path.to_owned(), plays })
-    }
-
-    /// The folder it lies in.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        }
     }
 }
 

@@ -35,7 +35,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("when", "say it on a task, a block or a role"),
 ];
 
-pub(super) fn decode(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Option<Play> {
+/// Decodes a play; `import` is what an import of its playbook says of it.
+pub(super) fn decode(
+    node: &Node,
+    folder: &Path,
+    import: &Inherited,
+    mistakes: &mut Diagnostics,
+) -> Option<Play> {
     if !matches!(node.kind, Kind::Mapping(_)) {
         mistakes.push(node.expected("a play").hint("a play is a mapping with `hosts:`"));
         return None;
@@ -56,7 +62,7 @@ pub(super) fn decode(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> 
         return None;
     };
     // Variables of a play come after those of a role.
-    let inherited = Inherited { vars: Vars::new(), ..Inherited::default().within(node, mistakes) };
+    let inherited = Inherited { vars: Vars::new(), ..import.within(node, mistakes) };
     let name = match node.get("name").or(Some(hosts)).map(Node::decode::<String>) {
         Some(name) => mistakes.keep(name).unwrap_or_default(),
         None => String::new(),
@@ -74,15 +80,17 @@ pub(super) fn decode(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> 
     let own = node.get("handlers").map(|list| reader.handlers(list, &inherited));
     let Reader { mut handlers, roles, .. } = reader;
     handlers.extend(own.unwrap_or_default());
+    let own_vars = node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default();
     let play = Play {
         span: node.span.clone(),
+        folder: folder.to_owned(),
         name,
         hosts: hosts.clone(),
         gather_facts: node
             .get("gather_facts")
             .and_then(|facts| mistakes.keep(facts.decode()))
             .unwrap_or(true),
-        vars: node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default(),
+        vars: import.vars.clone().into_iter().chain(own_vars).collect(),
         file_vars: vars_files(node, folder, mistakes),
         inherited,
         sections: [before, main, after].map(Into::into),
