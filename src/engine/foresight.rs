@@ -18,11 +18,14 @@ use super::{Chosen, Options, Roster, Shared, TaskRun, prepare};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::playbook::{Play, Playbook, Size, Task};
-use crate::template::Renderer;
+use crate::template::{Prepared, Renderer};
 
 /// So many hosts that differ in what a task asks for are looked at: more of them differ in
 /// their data, not in its shape.
 const HOSTS: usize = 64;
+
+/// With so many looks in all a large playbook is shared out: fewer hosts for each of its tasks.
+const LOOKS: usize = 100_000;
 
 /// A task as it is going to be on some hosts.
 pub(crate) struct Foreseen<'a> {
@@ -75,7 +78,7 @@ impl Foresight<'_> {
             connector: &super::Nowhere,
             options,
             hosts: inventory.hosts.keys().map(|name| HostState::new(name, inventory)).collect(),
-            groups: inventory.group_map(),
+            groups: Prepared::from(&inventory.group_map()),
             roster: RwLock::default(),
             claim: None,
             waits: Mutex::default(),
@@ -83,6 +86,8 @@ impl Foresight<'_> {
             brought: Mutex::default(),
         };
         let late = late(playbook);
+        let tasks = playbook.plays.iter().flat_map(Play::tasks).count();
+        let most = (LOOKS / tasks.max(1)).clamp(4, HOSTS);
         let mut likeness = Likeness::of(&shared.hosts);
         // Nothing is learned on the way: all tasks see the same of other hosts.
         let hostvars = Arc::new(OnceLock::new());
@@ -96,7 +101,7 @@ impl Foresight<'_> {
                 let hostvars = Arc::clone(&hostvars);
                 let run = TaskRun { hostvars, ..TaskRun::new(&trail, task, Arc::clone(&roster)) };
                 likeness.restart();
-                for _ in 0..HOSTS {
+                for _ in 0..most {
                     let Some(host) = likeness.next() else { break };
                     let Look { sights, asked, missed } = self.look(&shared, &run, host, &late);
                     let hosts = likeness.alike(host, &asked);
@@ -145,12 +150,7 @@ impl Foresight<'_> {
         look
     }
 
-    fn sight(
-        &self,
-        run: &TaskRun<'_>,
-        renderer: &Renderer<'_>,
-        late: &HashSet<&str>,
-    ) -> Sight {
+    fn sight(&self, run: &TaskRun<'_>, renderer: &Renderer<'_>, late: &HashSet<&str>) -> Sight {
         let task = &run.task;
         for condition in &task.inherited.when {
             match renderer.condition(condition) {

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use crate::agent::Claim;
 use crate::connection::{Connection, Secret, Unreachable};
@@ -16,7 +15,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
 use crate::playbook::{Contents, Play, Playbook, Size, Task};
 use crate::report::{Reporter, Tally, TaskResult};
-use crate::template::Renderer;
+use crate::template::{Prepared, Renderer};
 
 mod controller;
 mod course;
@@ -186,7 +185,7 @@ pub fn run(
         connector,
         options,
         hosts: names.iter().map(|name| HostState::new(name, inventory)).collect(),
-        groups: inventory.group_map(),
+        groups: Prepared::from(&inventory.group_map()),
         roster: RwLock::default(),
         claim: (!options.check).then(|| hold::claim(playbook)),
         waits: Mutex::default(),
@@ -226,7 +225,7 @@ struct Shared<'a> {
     options: &'a Options,
     hosts: Vec<HostState>,
     /// `groups`, as templates see it.
-    groups: Value,
+    groups: Prepared,
     /// Who is still in the play and its batch.
     roster: RwLock<Arc<Roster>>,
     /// By what hosts are held; nothing where nothing is changed.
@@ -278,7 +277,7 @@ struct TaskRun<'a> {
     trail: Arc<Trail<'a>>,
     task: Arc<Task>,
     roster: Arc<Roster>,
-    hostvars: Arc<OnceLock<Value>>,
+    hostvars: Arc<OnceLock<Prepared>>,
 }
 
 impl<'a> TaskRun<'a> {

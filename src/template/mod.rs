@@ -52,6 +52,21 @@ pub enum Variable {
     Template(Value),
     /// Data; texts in it are texts.
     Literal(Value),
+    /// The same, made ready for many renderings.
+    Prepared(Prepared),
+}
+
+/// Data as templates take it, which is dear to make and cheap to hand out.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    value: tera::Value,
+    fits: bool,
+}
+
+impl From<&Value> for Prepared {
+    fn from(value: &Value) -> Self {
+        Self { value: tera::Value::from_serializable(value), fits: limit::fits(value) }
+    }
 }
 
 impl std::fmt::Debug for Renderer<'_> {
@@ -296,22 +311,22 @@ impl<'a> Renderer<'a> {
         self.asked.borrow_mut().insert(name.to_owned());
         let value = match self.variables.variable(name) {
             None => return Ok(None),
-            Some(Variable::Literal(value)) => value,
-            Some(Variable::Template(value)) if !holds_template(&value) => value,
-            Some(Variable::Template(value)) => self.once(name, span, || {
+            Some(Variable::Prepared(prepared)) => prepared,
+            Some(Variable::Literal(value)) => Prepared::from(&value),
+            Some(Variable::Template(value)) if !holds_template(&value) => Prepared::from(&value),
+            Some(Variable::Template(value)) => Prepared::from(&self.once(name, span, || {
                 self.value(&value, span).map_err(|mut trouble| {
                     let message = trouble.diagnostic.message;
                     trouble.diagnostic.message = format!("in the variable `{name}`: {message}");
                     trouble
                 })
-            })?,
+            })?),
         };
-        if !limit::fits(&value) {
+        let Prepared { value, fits: true } = value else {
             let message = format!("the variable `{name}` is more than 16 MiB");
             let hint = "write less, or let a command make it on the host";
             return Err(Diagnostic::new(message).at(span).hint(hint).into());
-        }
-        let value = tera::Value::from_serializable(&value);
+        };
         self.resolved.borrow_mut().insert(name.to_owned(), value.clone());
         Ok(Some(value))
     }
