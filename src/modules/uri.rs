@@ -27,9 +27,8 @@ pub use shape::{BodyFormat, Codes, Follow};
 /// with ureq and rustls: 2.2 MB). For `https://` run `command: curl`.
 ///
 /// ```yaml
-/// when: "'director' in group_names"
 /// uri:
-///   url: http://127.0.0.1/health
+///   url: http://127.0.0.1/
 ///   status_code: [200, 204]
 ///   return_content: true
 ///   timeout: 5

@@ -105,14 +105,16 @@ impl Manager {
 
     /// Whether the package in a file is installed, in the version that the file has.
     pub(super) fn has_installed(self, path: &str) -> Result<bool, Error> {
-        let format = "${Package}\t${Version}";
-        let query = ["dpkg-deb", "-W", &format!("--showformat={format}"), "--", path];
+        let query = ["dpkg-deb", "-f", path, "Package", "Version"];
         let output = Program::new(query).plain_language().run()?;
-        let (name, version) = match output.stdout.split_once('\t') {
-            Some(told) if output.success() => told,
-            _ => return Err(output.error(&format!("reading `{path}`"))),
+        let field = |name: &str| {
+            let mut lines = output.stdout.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
-        Ok(self.installed(&[name])?.get(name).is_some_and(|now| now == version.trim()))
+        let (Some(name), Some(version)) = (field("Package"), field("Version")) else {
+            return Err(output.error(&format!("reading `{path}`")));
+        };
+        Ok(self.installed(&[name])?.get(name).is_some_and(|now| now == version))
     }
 
     /// The newest version of each that the lists know.

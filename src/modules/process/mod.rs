@@ -146,6 +146,10 @@ impl Program {
         if let Some(directory) = &self.directory {
             expression = expression.dir(directory);
         }
+        // That of the controller, which a lab host with a `/tmp` of its own does not have.
+        if std::env::var_os("TMPDIR").is_some_and(|folder| !PathBuf::from(folder).is_dir()) {
+            expression = expression.env_remove("TMPDIR");
+        }
         for (key, value) in &self.environment {
             expression = expression.env(key, value);
         }
