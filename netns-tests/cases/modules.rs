@@ -291,6 +291,15 @@ fn examples() -> Result<()> {
     let lab = TwoHosts::up()?;
     std::fs::create_dir(lab.path().join("templates"))?;
     lab.write("templates/nginx.conf.j2", "events {}\nhttp {}\n")?;
+    for folder in ["roles", "roles/web", "roles/web/tasks"] {
+        std::fs::create_dir(lab.path().join(folder))?;
+    }
+    for file in
+        ["drain.yml", "director.yml", "roles/web/tasks/main.yml", "roles/web/tasks/drain.yml"]
+    {
+        lab.write(file, "- debug: {msg: included}\n")?;
+    }
+    lab.write("debian.yml", "packages: [nginx]\n")?;
     let mut tasks = String::new();
     for module in TABLE {
         let path = format!("src/modules/{}.rs", module.name);

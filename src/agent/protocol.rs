@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lock::{Claim, Holder};
-use crate::modules::{Bytes, ContentDigest, Error, HostKind, Mode, Outcome};
+use crate::modules::{Around, Bytes, ContentDigest, Error, HostKind, Mode, Outcome};
 
 mod frame;
 
 pub use frame::{FRAME_LIMIT, Frame, encode, read, whole, write};
 
 /// Bumped when a frame means something else than before.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What the controller asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub enum Request {
         /// What it depends on, when it is sent before that is answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         link: Option<Link>,
+        /// What it runs within.
+        #[serde(default, skip_serializing_if = "Around::is_empty")]
+        around: Around,
     },
     /// The bytes that the agent needs for the request of the same number.
     Content(Bytes),

@@ -14,7 +14,7 @@ use super::voice::Voice;
 use super::{BUILD, facts};
 use crate::lab::probe;
 use crate::modules::filesystem::{Accounts, Content};
-use crate::modules::{self, ContentDigest, Error, Host, Mode, Place, Placed};
+use crate::modules::{self, Around, ContentDigest, Error, Host, Mode, Place, Placed};
 
 /// Answers the requests that come from `input` until it ends.
 pub fn serve(
@@ -65,17 +65,18 @@ impl<W: Write + Send + 'static> Session<W> {
                     Err(error) => Reply::Failed(error),
                 }));
             }
-            Request::Run { module, arguments, mode, link } => {
+            Request::Run { module, arguments, mode, link, around } => {
+                let run = |session: &mut Self| session.module(id, &module, arguments, mode, around);
                 return match link.filter(|_| self.host.is_some()) {
                     Some(link) if self.is_undone(link) => Ok(Some(Reply::NotDone)),
                     Some(link) => {
-                        let reply = self.module(id, &module, arguments, mode)?;
+                        let reply = run(self)?;
                         if matches!(reply, Some(Reply::Failed(_))) && !link.may_fail {
                             self.broken = Some((link.chain, link.task));
                         }
                         Ok(reply)
                     }
-                    None => self.module(id, &module, arguments, mode),
+                    None => run(self),
                 };
             }
             other => other,
@@ -117,6 +118,7 @@ impl<W: Write + Send + 'static> Session<W> {
         module: &str,
         mut arguments: Value,
         mode: Mode,
+        around: Around,
     ) -> io::Result<Option<Reply>> {
         let Some(host) = &mut self.host else { return Ok(Some(strange())) };
         match Placed::lacks(&arguments) {
@@ -132,7 +134,9 @@ impl<W: Write + Send + 'static> Session<W> {
             }
             Err(error) => return Ok(Some(Reply::Failed(error))),
         }
-        Ok(Some(guard(host, |host| run(host, module, arguments, mode).map(Reply::Outcome))))
+        Ok(Some(guard(host, |host| {
+            around.hold(|| run(host, module, arguments, mode)).map(Reply::Outcome)
+        })))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::protocol::{Frame, Link, Reply, Request};
 use super::*;
-use crate::modules::{Bytes, ContentDigest, HostKind, Mode};
+use crate::modules::{Around, Bytes, ContentDigest, HostKind, Mode};
 
 fn hello() -> Request {
     Request::Hello { version: protocol::VERSION, build: BUILD.into(), kind: HostKind::Machine }
@@ -47,14 +47,26 @@ fn talk(requests: Vec<Request>) -> Vec<Reply> {
 }
 
 fn run(module: &str, arguments: Value) -> Request {
-    Request::Run { module: module.into(), arguments, mode: Mode::default(), link: None }
+    Request::Run {
+        module: module.into(),
+        arguments,
+        mode: Mode::default(),
+        link: None,
+        around: Around::default(),
+    }
 }
 
 /// The same, sent ahead.
 fn ahead(chain: u64, task: u64, may_fail: bool, words: &[&str]) -> Request {
     let link = Some(Link { chain, task, may_fail });
     let arguments = json!({"argv": words});
-    Request::Run { module: "command".into(), arguments, mode: Mode::default(), link }
+    Request::Run {
+        module: "command".into(),
+        arguments,
+        mode: Mode::default(),
+        link,
+        around: Around::default(),
+    }
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl RunArgs {
             forks: self.forks,
             color: super::color(),
             lock_timeout: Duration::from_secs(self.lock_timeout),
+            start_at_task: None,
             one_by_one: false,
             become_password: self.secret.read().map_err(Diagnostics::from)?,
         })

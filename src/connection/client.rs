@@ -12,7 +12,7 @@ use super::wire::Wire;
 use super::{CallError, LastWords, Unreachable};
 use crate::agent::protocol::{self, Frame, Link, Reply, Request};
 use crate::agent::{BEAT, Claim, Holder};
-use crate::modules::{Bytes, Error, HostKind, Mode, Outcome};
+use crate::modules::{Around, Bytes, Error, HostKind, Mode, Outcome};
 
 /// How long an agent may be silent: some of its beats may be lost on a bad link.
 const PATIENCE: Duration = BEAT.saturating_mul(9);
@@ -37,12 +37,20 @@ pub struct Call {
     pub mode: Mode,
     /// The file of which the arguments have only the digest.
     pub content: Option<Bytes>,
+    /// What it runs within.
+    pub around: Around,
 }
 
 impl Call {
     /// One whose arguments are all there is.
     pub fn new(module: impl Into<String>, arguments: Value, mode: Mode) -> Self {
-        Self { module: module.into(), arguments, mode, content: None }
+        Self { module: module.into(), arguments, mode, content: None, around: Around::default() }
+    }
+
+    /// Says what it runs within.
+    #[must_use]
+    pub fn around(self, around: Around) -> Self {
+        Self { around, ..self }
     }
 }
 
@@ -175,8 +183,8 @@ impl AgentClient {
     }
 
     fn send(&mut self, call: Call, link: Option<Link>) -> Result<(), CallError> {
-        let Call { module, arguments, mode, content } = call;
-        self.request(&Request::Run { module, arguments, mode, link }, content)
+        let Call { module, arguments, mode, content, around } = call;
+        self.request(&Request::Run { module, arguments, mode, link, around }, content)
     }
 
     fn request(&mut self, request: &Request, content: Option<Bytes>) -> Result<(), CallError> {

@@ -1,6 +1,7 @@
 //! Modules that run in the controller: `debug`, `assert`, `fail`, `pause`, `set_fact`. They change
 //! nothing; what `set_fact` finds is in its result.
 
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,24 +9,26 @@ use serde_json::{Value, json};
 
 use super::interrupted;
 use super::outcome::Failure;
+use super::task::Worker;
 use crate::diagnostic::Diagnostic;
+use crate::inventory::{self, Vars};
 use crate::modules::fail::Fail;
 use crate::modules::pause::Pause;
 use crate::modules::process::Timestamp;
 use crate::modules::{self, Error};
-use crate::playbook::{Task, shown};
+use crate::playbook::shown;
 use crate::report::{Status, TaskResult};
 use crate::template::Renderer;
 use crate::yaml::{Kind, Node};
 
 pub(super) fn run(
-    task: &Task,
+    worker: &Worker<'_>,
     rendered: &Node,
     arguments: Value,
     renderer: &Renderer<'_>,
     check: bool,
 ) -> Result<TaskResult, Failure> {
-    match task.module.name {
+    match worker.task().module.name {
         "debug" => debug(rendered, &arguments, renderer),
         "assert" => assert(rendered, &arguments, renderer),
         "fail" => Err(Error::new(modules::arguments::<Fail>(arguments)?.msg).into()),
@@ -43,6 +46,16 @@ pub(super) fn run(
                 facts.into_iter().filter(|(name, _)| name != "cacheable").collect();
             result.result.insert("ansible_facts".into(), Value::Object(facts));
             Ok(result)
+        }
+        "include_vars" => include_vars(worker, &arguments),
+        "meta" => {
+            match arguments.get("action").and_then(Value::as_str) {
+                Some("clear_facts") => worker.host.learn().facts.clear(),
+                Some("reset_connection") => worker.host.disconnect(),
+                // The rest is for the host's path.
+                _ => {}
+            }
+            Ok(TaskResult::new(Status::Ok))
         }
         other => Err(Error::new(format!("the controller does not know `{other}`")).into()),
     }
@@ -102,6 +115,53 @@ fn assert(
         result.shown = message("success_msg");
     }
     Ok(result)
+}
+
+/// What a file of variables says, or all those of a folder.
+fn include_vars(worker: &Worker<'_>, arguments: &Value) -> Result<TaskResult, Failure> {
+    let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+    let task = worker.task();
+    let wanted = text("file").or(text("dir")).unwrap_or_default();
+    let role = task.inherited.role.as_ref().and_then(|role| role.folder.clone());
+    let folders = role.into_iter().chain([worker.run.trail.play.folder.clone()]);
+    let mut candidates =
+        folders.flat_map(|folder| [folder.join("vars").join(wanted), folder.join(wanted)]);
+    let found = candidates.find(|path| path.exists()).ok_or_else(|| {
+        Diagnostic::new(format!("there is no file `{wanted}`"))
+            .at(&task.arguments.span)
+            .hint("looked in the role's `vars`, then in `vars` beside the playbook")
+    })?;
+    let mut vars = Vars::new();
+    for file in files(&found, text("dir").is_some()) {
+        vars.extend(inventory::read_vars(&file)?);
+    }
+    if let Some(name) = text("name") {
+        vars = Vars::from_iter([(name.to_owned(), Value::Object(vars))]);
+    }
+    let mut result = TaskResult::new(Status::Ok);
+    result.result.insert("ansible_facts".into(), Value::Object(vars));
+    Ok(result)
+}
+
+/// A file, or those of a folder and of folders in it, by their names.
+fn files(path: &Path, is_folder: bool) -> Vec<PathBuf> {
+    if !is_folder {
+        return vec![path.to_owned()];
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    entries.sort();
+    let fits = |path: &Path| {
+        path.extension().is_some_and(|end| ["yml", "yaml", "json"].iter().any(|one| end == *one))
+    };
+    entries
+        .iter()
+        .flat_map(|path| match path.is_dir() {
+            true => files(path, true),
+            false if fits(path) => vec![path.clone()],
+            false => Vec::new(),
+        })
+        .collect()
 }
 
 /// How long an interrupt may go unnoticed.

@@ -1,116 +1,99 @@
-//! One host's way through a play where it waits for no other: its sections in order, and the
-//! handlers that it notified.
+//! One host's way through a play where it waits for no other: what it does next is sent as soon
+//! as it can be, and the path taken back to where something failed.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::path::{Path, Todo, Trail};
 use super::pipeline::{Pipeline, Pushed};
 use super::workers::Heading;
-use super::{Done, Shared, interrupted, play};
-use crate::playbook::{Play, Task};
+use super::{Done, Shared, interrupted};
 
 /// What the hosts of a batch have in common.
 pub(super) struct Way<'a> {
-    pub(super) play: &'a Play,
+    pub(super) trail: Arc<Trail<'a>>,
     /// Set when no host is to begin anything more.
     pub(super) closed: AtomicBool,
 }
 
 pub(super) struct Course<'a> {
     pub(super) host: usize,
+    shared: &'a Shared<'a>,
     way: Arc<Way<'a>>,
     pipeline: Pipeline<'a>,
-    steps: VecDeque<Step<'a>>,
-    notified: HashSet<String>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'a> {
-    Facts,
-    Task(&'a Task),
-    /// The handlers that were notified.
-    Handlers,
-    Handler(&'a Task),
-    /// What was notified so far has been answered.
-    Answered,
+    path: Path,
 }
 
 impl<'a> Course<'a> {
     pub(super) fn new(shared: &'a Shared<'a>, host: usize, way: Arc<Way<'a>>) -> Self {
-        let play = way.play;
-        let mut steps = VecDeque::new();
-        if play.gather_facts {
-            steps.push_back(Step::Facts);
-        }
-        for section in &play.sections {
-            let tasks = section.iter().filter(|task| shared.options.tagged(task));
-            steps.extend(tasks.map(Step::Task));
-            steps.push_back(Step::Handlers);
-        }
         let pipeline = Pipeline::new(shared, host);
-        Self { host, way, pipeline, steps, notified: HashSet::new() }
+        let path = Path::new(shared.options.start_at_task.as_deref());
+        Self { host, shared, way, pipeline, path }
+    }
+
+    /// Whether it failed, and nothing rescued it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.path.has_failed()
     }
 
     /// Goes on until a step is done; `None` at the end of the way.
-    pub(super) fn advance(&mut self) -> Option<(Heading<'a>, Done)> {
-        let (heading, done) = loop {
+    pub(super) fn advance(&mut self) -> Option<(Heading, Done)> {
+        loop {
             if is_over(&self.way) {
-                self.steps.clear();
+                self.path.end();
             }
-            let Some(step) = self.steps.pop_front() else { break self.settle()? };
-            let play = self.way.play;
-            let (heading, pushed) = match step {
-                Step::Facts => (Heading::Facts, self.pipeline.facts(play)),
-                Step::Task(task) => {
-                    let heading = Heading::Task(task);
-                    (heading, self.pipeline.push(play, heading, task))
-                }
-                // Who is notified shows only when everything before is settled.
-                _ if self.pipeline.may_notify() => {
-                    self.steps.push_front(step);
-                    break self.settle()?;
-                }
-                Step::Handler(task) if self.is_notified(task) => {
-                    let heading = Heading::Handler(task);
-                    (heading, self.pipeline.push(play, heading, task))
-                }
-                Step::Handler(_) => continue,
-                Step::Handlers => {
-                    self.steps.push_front(Step::Answered);
-                    let handlers = play.handlers.iter().rev();
-                    handlers.for_each(|handler| self.steps.push_front(Step::Handler(handler)));
+            // Who is notified shows only when everything before is settled.
+            if self.path.is_among_handlers() && self.pipeline.may_notify() {
+                return self.settle();
+            }
+            let trail = &self.way.trail;
+            let Some(stop) = self.path.next(trail, self.shared.options) else {
+                return self.settle();
+            };
+            let (heading, pushed) = match stop.work {
+                Todo::Handlers => {
+                    self.path.flush_handlers();
                     continue;
                 }
-                Step::Answered => {
-                    self.notified.clear();
-                    continue;
+                Todo::Facts => (Heading::Facts, self.pipeline.facts(trail.play)),
+                Todo::Task(task, bindings) => {
+                    let heading = Heading::Task(Arc::clone(&task));
+                    (
+                        heading.clone(),
+                        self.pipeline.push(trail, heading, &task, &bindings, &self.path),
+                    )
+                }
+                Todo::Handler(task, bindings) => {
+                    let heading = Heading::Handler(Arc::clone(&task));
+                    (
+                        heading.clone(),
+                        self.pipeline.push(trail, heading, &task, &bindings, &self.path),
+                    )
                 }
             };
             match pushed {
-                Pushed::Sent => {}
-                Pushed::Done(done) => break (heading, done),
-                Pushed::Blocked => {
-                    self.steps.push_front(step);
-                    break self.settle()?;
+                Pushed::Sent => self.path.pass(),
+                Pushed::Blocked => return self.settle(),
+                Pushed::Done(mut done) => {
+                    self.path.answer(trail, &mut done);
+                    return Some((heading, done));
                 }
             }
-        };
-        self.notified.extend(done.notified.iter().cloned());
-        if play::overall(&done.results).ends_host() {
-            self.steps.clear();
+        }
+    }
+
+    fn settle(&mut self) -> Option<(Heading, Done)> {
+        let way = &self.way;
+        let (heading, mut done, back) = self.pipeline.settle(&|| is_over(way))?;
+        if done.ends_well() {
+            // It has been passed already.
+            self.path.notify(done.notified.drain(..));
+        } else {
             self.pipeline.give_up();
+            self.path.go_back(back);
+            self.path.answer(&way.trail, &mut done);
         }
         Some((heading, done))
-    }
-
-    fn settle(&mut self) -> Option<(Heading<'a>, Done)> {
-        let way = &self.way;
-        self.pipeline.settle(&|| is_over(way))
-    }
-
-    fn is_notified(&self, handler: &Task) -> bool {
-        self.notified.iter().any(|name| handler.answers_to(name))
     }
 }
 

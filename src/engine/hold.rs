@@ -35,7 +35,7 @@ pub(super) fn claim(playbook: &Playbook) -> Claim {
 pub(super) fn take(
     agent: &mut AgentClient,
     shared: &Shared<'_>,
-    host: &HostState<'_>,
+    host: &HostState,
     claim: &Claim,
 ) -> Result<(), CallError> {
     let (begun, patience) = (Instant::now(), shared.options.lock_timeout.max(LINGERING));

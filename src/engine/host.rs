@@ -8,14 +8,15 @@ use std::sync::{
 
 use serde_json::Value;
 
-use super::{Shared, hold, identity, scope};
+use super::identity::Said;
+use super::{Shared, hold, scope};
 use crate::connection::{AgentClient, CallError};
 use crate::inventory::{Inventory, Vars};
-use crate::playbook::{Inherited, Task};
+use crate::playbook::Task;
 
 /// One host: its variables, and its agent once there is one.
-pub(super) struct HostState<'a> {
-    pub(super) name: &'a str,
+pub(super) struct HostState {
+    pub(super) name: String,
     pub(super) groups: Value,
     /// What the inventory says.
     pub(super) declared: Vars,
@@ -23,6 +24,8 @@ pub(super) struct HostState<'a> {
     /// What the inventory says, rendered: how the host is reached.
     reached: OnceLock<Vars>,
     agents: Mutex<Vec<Agent>>,
+    /// Those that do what other hosts' tasks delegate to this one.
+    guests: Mutex<Vec<Agent>>,
     /// Whether its files are the controller's.
     here: AtomicBool,
     pending: Mutex<Pending>,
@@ -56,20 +59,23 @@ struct Agent {
 pub(super) struct Learned {
     /// Facts, with and without their prefix.
     pub(super) facts: Vars,
+    /// `include_vars`, unrendered.
+    pub(super) included: Vars,
     /// `register` and `set_fact`.
     pub(super) registered: Vars,
 }
 
-impl<'a> HostState<'a> {
-    pub(super) fn new(name: &'a str, inventory: &Inventory) -> Self {
+impl HostState {
+    pub(super) fn new(name: &str, inventory: &Inventory) -> Self {
         let groups = inventory.groups_of(name).into_iter().filter(|group| *group != "all");
         Self {
-            name,
+            name: name.to_owned(),
             groups: groups.map(Value::from).collect(),
             declared: inventory.vars_of(name),
             learned: RwLock::default(),
             reached: OnceLock::new(),
             agents: Mutex::default(),
+            guests: Mutex::default(),
             here: AtomicBool::default(),
             pending: Mutex::default(),
             unknown: Mutex::default(),
@@ -135,22 +141,46 @@ impl<'a> HostState<'a> {
         self.learned.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the agent that acts for a task, which is started when it is not
-    /// there.
+    /// Does something with the agent that acts so, which is started when it is not there.
     pub(super) fn with_agent<T>(
         &self,
         shared: &Shared<'_>,
-        inherited: &Inherited,
+        said: &Said,
+        work: impl FnOnce(&mut AgentClient) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.with_one_of(&self.agents, shared, said, work)
+    }
+
+    /// The same for a task of another host: what this one's agents are asked stays in order.
+    pub(super) fn with_guest<T>(
+        &self,
+        shared: &Shared<'_>,
+        said: &Said,
+        work: impl FnOnce(&mut AgentClient) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.with_one_of(&self.guests, shared, said, work)
+    }
+
+    /// Ends its agents: the next task starts new ones.
+    pub(super) fn disconnect(&self) {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn with_one_of<T>(
+        &self,
+        agents: &Mutex<Vec<Agent>>,
+        shared: &Shared<'_>,
+        said: &Said,
         work: impl FnOnce(&mut AgentClient) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let vars = self.reached.get_or_init(|| scope::rendered(&self.declared));
-        let identity = identity::wanted(inherited, vars, shared.options.become_password.as_ref())?;
+        let identity = said.wanted(vars, shared.options.become_password.as_ref())?;
         let user = identity.as_ref().map(|identity| identity.user());
         let fits =
             |agent: &Agent| agent.wanted.as_deref() == user || user == Some(agent.client.user());
-        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
         if !agents.iter().any(fits) {
-            let connection = shared.connector.connect(self.name, vars)?;
+            let connection = shared.connector.connect(&self.name, vars)?;
             self.here.store(connection.is_here(), Ordering::SeqCst);
             let mut client = connection.start(identity.as_ref())?;
             if let Some(claim) = &shared.claim {

@@ -2,7 +2,7 @@
 //! only as a way to get an agent, and tells what happens as
 //! [`Event`](crate::report::Event)s.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::agent::Claim;
 use crate::connection::{Connection, Secret, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
-use crate::playbook::{Play, Playbook, Size, Task};
+use crate::playbook::{Contents, Play, Playbook, Size, Task};
 use crate::report::{Reporter, Tally, TaskResult};
 use crate::template::Renderer;
 
@@ -23,7 +23,9 @@ mod course;
 mod hold;
 mod host;
 mod identity;
+mod items;
 mod outcome;
+mod path;
 mod pipeline;
 mod play;
 mod preflight;
@@ -33,6 +35,7 @@ mod task;
 mod workers;
 
 use host::HostState;
+use path::{Brought, Fate, Trail};
 use play::Run;
 use workers::Workers;
 
@@ -61,6 +64,8 @@ pub struct Options {
     pub become_password: Option<Secret>,
     /// How long to wait for a host that another run is changing.
     pub lock_timeout: Duration,
+    /// Begin with the task of this name.
+    pub start_at_task: Option<String>,
     /// Send nothing ahead: wait for each answer, as when there is no other way.
     pub one_by_one: bool,
 }
@@ -162,7 +167,6 @@ pub fn run(
         .filter(|name| chosen.iter().any(|chosen| chosen.hosts.contains(name)))
         .collect();
     let shared = Shared {
-        playbook,
         inventory,
         connector,
         options,
@@ -171,6 +175,8 @@ pub fn run(
         roster: RwLock::default(),
         claim: (!options.check).then(|| hold::claim(playbook)),
         waits: Mutex::default(),
+        others: Mutex::default(),
+        brought: Mutex::default(),
     };
     let workers = match options.forks {
         0 => names.len().min(64),
@@ -184,6 +190,7 @@ pub fn run(
             out: HashSet::new(),
             cut: HashSet::new(),
             over: None,
+            play_ends: false,
             summary: Summary::default(),
         };
         for name in &names {
@@ -199,11 +206,10 @@ pub fn run(
 
 /// What every worker sees.
 struct Shared<'a> {
-    playbook: &'a Playbook,
     inventory: &'a Inventory,
     connector: &'a dyn Connector,
     options: &'a Options,
-    hosts: Vec<HostState<'a>>,
+    hosts: Vec<HostState>,
     /// `groups`, as templates see it.
     groups: Value,
     /// Who is still in the play and its batch.
@@ -212,11 +218,30 @@ struct Shared<'a> {
     claim: Option<Claim>,
     /// Hosts that are being waited for, and why, until it is told.
     waits: Mutex<Vec<(String, String)>>,
+    /// Hosts of no play, which tasks are delegated to.
+    others: Mutex<HashMap<String, Arc<HostState>>>,
+    /// What includes brought, by the task and its arguments.
+    brought: Mutex<HashMap<(usize, String), Arc<Contents>>>,
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
     fn waits(&self) -> MutexGuard<'_, Vec<(String, String)>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A host that a task is delegated to.
+    fn other(&self, name: &str) -> Result<Arc<HostState>, Unreachable> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = others.get(name) {
+            return Ok(Arc::clone(host));
+        }
+        let Some((name, _)) = self.inventory.hosts.get_key_value(name) else {
+            return Err(Unreachable::new(format!("the inventory has no host `{name}`"))
+                .hint("`delegate_to` names a host of the inventory"));
+        };
+        let host = Arc::new(HostState::new(name, self.inventory));
+        others.insert(name.clone(), Arc::clone(&host));
+        Ok(host)
     }
 
     fn roster(&self) -> Arc<Roster> {
@@ -229,20 +254,53 @@ impl Shared<'_> {
 struct Roster {
     play: Vec<String>,
     batch: Vec<String>,
+    /// Those that failed, too.
+    all: Vec<String>,
 }
 
 /// A task, and what it needs that is the same for all hosts.
 struct TaskRun<'a> {
-    play: &'a Play,
-    task: &'a Task,
+    trail: Arc<Trail<'a>>,
+    task: Arc<Task>,
     roster: Arc<Roster>,
     hostvars: OnceLock<Value>,
 }
 
+impl<'a> TaskRun<'a> {
+    fn new(trail: &Arc<Trail<'a>>, task: &Arc<Task>, roster: Arc<Roster>) -> Self {
+        let (trail, task) = (Arc::clone(trail), Arc::clone(task));
+        Self { trail, task, roster, hostvars: OnceLock::new() }
+    }
+}
+
 /// What a worker brings back.
+#[derive(Default)]
 struct Done {
     results: Vec<TaskResult>,
-    notified: Vec<String>,
+    /// The handlers that are to run.
+    notified: Vec<usize>,
+    /// Where the host goes from here.
+    flow: Flow,
+    /// What a failure leads to.
+    fate: Option<Fate>,
+    /// A failure ends the play for all hosts.
+    fatal: bool,
+    /// It is only shown when it fails: it does nothing on a host.
+    unseen: bool,
+}
+
+/// Where a host goes after a task that did not fail.
+#[derive(Default)]
+enum Flow {
+    #[default]
+    On,
+    /// Through its handlers, and on.
+    Handlers,
+    /// Through what an include brought, and on.
+    Into(Vec<Brought>),
+    EndHost,
+    EndBatch,
+    EndPlay,
 }
 
 /// Whom a play is for.

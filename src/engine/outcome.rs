@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::connection::{CallError, Unreachable};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::modules::{Error, Outcome};
 use crate::report::{Status, TaskResult};
 
@@ -11,6 +11,8 @@ use crate::report::{Status, TaskResult};
 pub(super) enum Failure {
     /// What the playbook says is wrong.
     Mistake(Diagnostic),
+    /// What a file says that it includes.
+    Mistakes(Diagnostics),
     /// The module or the host.
     Call(CallError),
 }
@@ -41,7 +43,7 @@ impl From<Unreachable> for Failure {
 
 pub(super) fn registered(result: &TaskResult) -> Map<String, Value> {
     let mut value = result.result.clone();
-    value.insert("changed".into(), (result.status == Status::Changed).into());
+    value.insert("changed".into(), result.has_changed().into());
     value.insert("failed".into(), matches!(result.status, Status::Failed | Status::Ignored).into());
     value.insert("skipped".into(), (result.status == Status::Skipped).into());
     if let Some(message) = &result.message {
@@ -69,6 +71,11 @@ pub(super) fn failed(failure: &Failure, color: bool) -> TaskResult {
     match failure {
         Failure::Mistake(diagnostic) => TaskResult {
             message: Some(diagnostic.render(color)),
+            bad_input: true,
+            ..TaskResult::new(Status::Failed)
+        },
+        Failure::Mistakes(mistakes) => TaskResult {
+            message: Some(mistakes.render(color)),
             bad_input: true,
             ..TaskResult::new(Status::Failed)
         },

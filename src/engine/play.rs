@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use indexmap::IndexMap;
 
 use super::course::Way;
+use super::path::{Fate, Path, Stop, Todo, Trail};
 use super::workers::{Heading, Told, Work, Workers};
-use super::{Chosen, Done, Options, Roster, Shared, Summary, TaskRun, interrupted};
+use super::{Chosen, Done, Flow, Options, Roster, Shared, Summary, TaskRun, interrupted, task};
 use crate::playbook::{Play, Size, Strategy, Task};
 use crate::report::{Event, Reporter, Status, TaskResult};
 
@@ -23,8 +24,23 @@ pub(super) struct Run<'a, 'r> {
     pub(super) cut: HashSet<usize>,
     /// Why nothing more is begun.
     pub(super) over: Option<String>,
+    /// The play ends with this batch.
+    pub(super) play_ends: bool,
     pub(super) summary: Summary,
 }
+
+/// The hosts of a batch, and where each of them is.
+type Paths = IndexMap<usize, Path>;
+
+/// What one host's task means for all.
+enum Everybody {
+    /// The batch ends here, and nobody failed.
+    Ends,
+    /// All fail with it, but for those that a `rescue` waits for.
+    Fails(String),
+}
+
+const FATAL: &str = "a host failed, and `any_errors_fatal` ends the run";
 
 /// A batch that is being done.
 struct Batch<'a> {
@@ -34,8 +50,13 @@ struct Batch<'a> {
 
 impl<'a> Run<'a, '_> {
     pub(super) fn play(&mut self, play: &'a Play, chosen: &Chosen) {
-        let known: HashMap<&str, usize> =
-            self.shared.hosts.iter().enumerate().map(|(index, host)| (host.name, index)).collect();
+        let known: HashMap<&str, usize> = self
+            .shared
+            .hosts
+            .iter()
+            .enumerate()
+            .map(|(index, host)| (host.name.as_str(), index))
+            .collect();
         let mut hosts: Vec<usize> =
             chosen.hosts.iter().filter_map(|name| known.get(name.as_str()).copied()).collect();
         hosts.sort_unstable();
@@ -58,9 +79,12 @@ impl<'a> Run<'a, '_> {
                 self.cut.extend(&batch.hosts);
                 break;
             }
-            if self.left(&batch.hosts).is_empty() {
+            if self.play_ends || self.left(&batch.hosts).is_empty() {
                 break;
             }
+        }
+        if std::mem::take(&mut self.play_ends) {
+            return;
         }
         let undone: Vec<usize> = rest.flatten().copied().collect();
         if let Some(reason) = &self.over {
@@ -77,7 +101,7 @@ impl<'a> Run<'a, '_> {
         self.summary.interrupted = interrupted();
         let unfinished = |index: &usize| self.out.contains(index) || self.cut.contains(index);
         let hosts = (0..self.shared.hosts.len()).filter(unfinished);
-        self.summary.unfinished = hosts.map(|host| self.shared.hosts[host].name.into()).collect();
+        self.summary.unfinished = hosts.map(|host| self.shared.hosts[host].name.clone()).collect();
         self.reporter.event(&Event::Recap { tallies: &self.summary.tallies });
         self.summary
     }
@@ -86,7 +110,8 @@ impl<'a> Run<'a, '_> {
         let names = |hosts: &[usize]| {
             hosts.iter().map(|host| self.shared.hosts[*host].name.to_owned()).collect()
         };
-        let roster = Roster { play: names(&self.left(hosts)), batch: names(&batch.hosts) };
+        let (play, all) = (names(&self.left(hosts)), names(hosts));
+        let roster = Roster { play, batch: names(&batch.hosts), all };
         *self.shared.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
         let alone = batch.hosts.len() == 1 && !self.shared.options.one_by_one;
         if batch.play.strategy == Strategy::Linear && !alone {
@@ -96,39 +121,85 @@ impl<'a> Run<'a, '_> {
         }
     }
 
-    /// Each task on all hosts before the next.
+    /// What comes first in the play on all hosts for which it does, before anything else.
     fn in_step(&mut self, batch: &Batch<'a>) {
-        let play = batch.play;
-        if play.gather_facts {
-            self.heading(Heading::Facts);
-            self.spread(batch, &Work::Facts(play), &batch.hosts);
-        }
-        let mut notified: HashSet<(usize, String)> = HashSet::new();
-        for section in &play.sections {
-            for task in section.iter().filter(|task| self.shared.options.tagged(task)) {
-                notified.extend(self.task(batch, Heading::Task(task), task, &batch.hosts));
+        let trail = Arc::new(Trail::new(batch.play));
+        let start_at = self.shared.options.start_at_task.as_deref();
+        let begin = |host: &usize| (*host, Path::new(start_at));
+        let mut paths: Paths = batch.hosts.iter().map(begin).collect();
+        let mut ending = None;
+        while !self.over() {
+            let mut stops = Vec::new();
+            for (host, path) in &mut paths {
+                match next(path, &trail, self.shared.options) {
+                    Some(stop) => stops.push((*host, stop)),
+                    None if path.has_failed() => self.lose(batch, *host),
+                    None => {}
+                }
             }
-            self.handlers(batch, &mut notified);
+            paths.retain(|host, _| stops.iter().any(|(other, _)| host == other));
+            let Some((_, first)) =
+                stops.iter().min_by(|(_, a), (_, b)| a.position.cmp(&b.position))
+            else {
+                break;
+            };
+            let together = |stop: &Stop| stop.position == first.position && stop.work == first.work;
+            let hosts: Vec<(usize, &Stop)> = stops
+                .iter()
+                .filter(|(_, stop)| together(stop))
+                .map(|(host, stop)| (*host, stop))
+                .collect();
+            match self.step(batch, &trail, &mut paths, &hosts) {
+                Some(Everybody::Ends) => paths.values_mut().for_each(Path::end),
+                Some(Everybody::Fails(why)) => {
+                    for (host, path) in paths.iter_mut().filter(|(_, path)| !path.has_failed()) {
+                        if path.fail(&trail) == Fate::Out {
+                            self.cut.insert(*host);
+                            path.end();
+                        }
+                    }
+                    ending = Some(why);
+                }
+                None => {}
+            }
         }
+        self.over = self.over.take().or(ending);
     }
 
     /// Each host on its own way, without waiting for others.
     fn each_alone(&mut self, batch: &Batch<'a>) {
-        let way = Arc::new(Way { play: batch.play, closed: AtomicBool::new(false) });
+        let trail = Arc::new(Trail::new(batch.play));
+        let way = Arc::new(Way { trail, closed: AtomicBool::new(false) });
         self.workers.let_go(&batch.hosts, &way);
         let mut shown = None;
         let mut under_way = batch.hosts.len();
         while under_way > 0 {
             match self.workers.next() {
                 Some(Told::Passed(host, heading, done)) => {
-                    if shown != Some(heading) {
-                        self.heading(heading);
+                    if shown.as_ref() != Some(&heading) {
+                        self.heading(&heading);
                         shown = Some(heading);
                     }
-                    self.settle(batch, host, &done.results);
+                    self.settle(batch, host, &done);
+                    match done.flow {
+                        Flow::EndBatch => way.closed.store(true, Ordering::SeqCst),
+                        Flow::EndPlay => {
+                            self.play_ends = true;
+                            way.closed.store(true, Ordering::SeqCst);
+                        }
+                        _ => {}
+                    }
+                    if done.fatal && !done.ends_well() && done.fate != Some(Fate::Rescued) {
+                        self.over.get_or_insert_with(|| FATAL.into());
+                    }
                     way.closed.fetch_or(self.over.is_some(), Ordering::SeqCst);
                 }
-                Some(Told::Arrived) => under_way -= 1,
+                Some(Told::Arrived(host, failed)) => {
+                    under_way -= 1;
+                    if failed && !self.out.contains(&host) {
+                        self.lose(batch, host);
+                    }
+                }
                 Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(Told::Step(..)) => {}
                 None => break,
@@ -136,61 +207,69 @@ impl<'a> Run<'a, '_> {
         }
     }
 
-    fn handlers(&mut self, batch: &Batch<'a>, notified: &mut HashSet<(usize, String)>) {
-        for handler in &batch.play.handlers {
-            let mut hosts: Vec<usize> = notified
-                .iter()
-                .filter(|(_, name)| handler.answers_to(name))
-                .map(|(host, _)| *host)
-                .collect();
-            hosts.sort_unstable();
-            hosts.dedup();
-            if !hosts.is_empty() {
-                // A handler may notify one that comes after it.
-                let more = self.task(batch, Heading::Handler(handler), handler, &hosts);
-                notified.extend(more);
-            }
-        }
-        notified.clear();
-    }
-
-    fn task(
+    /// One step on the hosts whose turn it is, and what it means for all the others.
+    fn step(
         &mut self,
         batch: &Batch<'a>,
-        heading: Heading<'a>,
-        task: &'a Task,
-        hosts: &[usize],
-    ) -> Vec<(usize, String)> {
-        if self.over() {
-            return Vec::new();
+        trail: &Arc<Trail<'a>>,
+        paths: &mut Paths,
+        hosts: &[(usize, &Stop)],
+    ) -> Option<Everybody> {
+        let (first, stop) = hosts.first()?;
+        let (task, heading) = match &stop.work {
+            Todo::Handlers => return None,
+            Todo::Facts => {
+                self.heading(&Heading::Facts);
+                let work = Work::Facts(batch.play);
+                let steps: Vec<_> = hosts.iter().map(|(host, _)| (*host, work.clone())).collect();
+                return self.spread(batch, trail, paths, &steps).0;
+            }
+            Todo::Task(task, _) => (task, Heading::Task(Arc::clone(task))),
+            Todo::Handler(task, _) => (task, Heading::Handler(Arc::clone(task))),
+        };
+        let run = Arc::new(TaskRun::new(trail, task, self.shared.roster()));
+        let works: Vec<(usize, Work<'a>)> = hosts
+            .iter()
+            .map(|(host, stop)| (*host, Work::Task(Arc::clone(&run), stop.work.bindings())))
+            .collect();
+        self.heading(&heading);
+        let once = task::once(self.shared, *first, &run, &stop.work.bindings());
+        let (now, rest) = works.split_at(if once.run_once { 1 } else { works.len() });
+        let mut everybody = None;
+        let mut failed = false;
+        for some in now.chunks(once.throttle.unwrap_or(now.len()).max(1)) {
+            let (some, fell) = self.spread(batch, trail, paths, some);
+            everybody = some.or(everybody);
+            failed |= fell;
         }
-        let all = self.left(hosts);
-        let hosts = if task.run_once { &all[..all.len().min(1)] } else { &all };
-        self.heading(heading);
-        let roster = self.shared.roster();
-        let run = TaskRun { play: batch.play, task, roster, hostvars: OnceLock::new() };
-        let notified = self.spread(batch, &Work::Task(Arc::new(run)), hosts);
-        if let (true, Some((first, rest))) = (task.run_once, all.split_first()) {
-            for host in rest {
-                self.shared.hosts[*host].take_over(&self.shared.hosts[*first], task);
+        for (host, _) in rest {
+            self.shared.hosts[*host].take_over(&self.shared.hosts[*first], task);
+            if let Some(path) = paths.get_mut(host) {
+                path.pass();
             }
         }
-        notified
+        if failed && !rest.is_empty() && everybody.is_none() {
+            let why = "a task with `run_once` failed, and with it all hosts";
+            everybody = Some(Everybody::Fails(why.into()));
+        }
+        everybody
     }
 
-    /// Has every host do the work, and reports in the order of the inventory.
+    /// Has every host do its work, and reports in the order of the inventory; beside what it
+    /// means for the others is whether any of them failed.
     fn spread(
         &mut self,
         batch: &Batch<'a>,
-        work: &Work<'a>,
-        hosts: &[usize],
-    ) -> Vec<(usize, String)> {
-        self.workers.spread(hosts, work);
+        trail: &Trail<'a>,
+        paths: &mut Paths,
+        works: &[(usize, Work<'a>)],
+    ) -> (Option<Everybody>, bool) {
+        self.workers.spread(works);
         let mut waiting: IndexMap<usize, Option<Done>> =
-            hosts.iter().map(|host| (*host, None)).collect();
-        let mut notified = Vec::new();
+            works.iter().map(|(host, _)| (*host, None)).collect();
+        let (mut everybody, mut fell) = (None, false);
         let mut shown = 0;
-        while shown < hosts.len() {
+        while shown < works.len() {
             match self.workers.next() {
                 Some(Told::Step(host, done)) => drop(waiting.insert(host, Some(done))),
                 Some(Told::Waits(host, why)) => self.waits(&host, &why),
@@ -198,43 +277,76 @@ impl<'a> Run<'a, '_> {
                 None => break,
             }
             while let Some((host, done)) = waiting.get_index_mut(shown) {
-                let Some(done) = done.take() else { break };
+                let Some(mut done) = done.take() else { break };
                 let host = *host;
                 shown += 1;
-                self.settle(batch, host, &done.results);
-                notified.extend(done.notified.into_iter().map(|name| (host, name)));
+                if let Some(path) = paths.get_mut(&host) {
+                    path.answer(trail, &mut done);
+                }
+                self.settle(batch, host, &done);
+                match done.flow {
+                    Flow::EndBatch => everybody = Some(Everybody::Ends),
+                    Flow::EndPlay => {
+                        self.play_ends = true;
+                        everybody = Some(Everybody::Ends);
+                    }
+                    _ => {}
+                }
+                fell |= !done.ends_well();
+                if done.fatal {
+                    everybody = Some(Everybody::Fails(FATAL.into()));
+                }
             }
         }
-        notified
+        (everybody, fell)
     }
 
-    fn settle(&mut self, batch: &Batch<'_>, host: usize, results: &[TaskResult]) {
-        let name = self.shared.hosts[host].name;
-        self.reporter.event(&Event::Host { host: name, results });
-        let status = overall(results);
-        if let Some(tally) = self.summary.tallies.get_mut(name) {
-            tally.count(status);
+    fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done) {
+        if done.unseen && done.ends_well() {
+            return;
         }
-        self.summary.bad_input |=
-            status == Status::Failed && results.iter().any(|result| result.bad_input);
-        if status.ends_host() {
-            self.out.insert(host);
+        let name = self.shared.hosts[host].name.as_str();
+        self.reporter.event(&Event::Host { host: name, results: &done.results });
+        let status = overall(&done.results);
+        let rescued = done.fate == Some(Fate::Rescued);
+        if let Some(tally) = self.summary.tallies.get_mut(name) {
+            match status {
+                _ if rescued => tally.rescued += 1,
+                Status::Ignored if done.results.iter().any(TaskResult::has_changed) => {
+                    tally.count(status);
+                    tally.changed += 1;
+                }
+                status => tally.count(status),
+            }
+        }
+        self.summary.bad_input |= status == Status::Failed
+            && !rescued
+            && done.results.iter().any(|result| result.bad_input);
+        if done.fate == Some(Fate::Out) {
+            self.lose(batch, host);
+        }
+    }
+
+    /// A host takes no further part.
+    fn lose(&mut self, batch: &Batch<'_>, host: usize) {
+        if !self.out.insert(host) {
+            return;
+        }
+        let name = self.shared.hosts[host].name.as_str();
+        {
             let mut roster = self.shared.roster.write().unwrap_or_else(PoisonError::into_inner);
             let without =
                 |names: &[String]| names.iter().filter(|one| *one != name).cloned().collect();
             let (play, batch) = (without(&roster.play), without(&roster.batch));
-            *roster = Arc::new(Roster { play, batch });
+            *roster = Arc::new(Roster { play, batch, all: roster.all.clone() });
         }
-        if status.ends_host() && self.over.is_none() {
+        if self.over.is_none() {
             self.over = self.ends_all(batch);
         }
     }
 
     /// Whether the hosts that failed are more than the play stands, and why.
     fn ends_all(&self, batch: &Batch<'_>) -> Option<String> {
-        if batch.play.any_errors_fatal {
-            return Some("a host failed, and `any_errors_fatal` ends the run".into());
-        }
         let allowed = batch.play.max_fail_percentage?;
         let (failed, all) = (batch.hosts.len() - self.left(&batch.hosts).len(), batch.hosts.len());
         #[expect(clippy::cast_precision_loss, reason = "numbers of hosts are small")]
@@ -251,8 +363,10 @@ impl<'a> Run<'a, '_> {
         self.reporter.event(&Event::Waiting { host, why });
     }
 
-    fn heading(&mut self, heading: Heading<'_>) {
+    fn heading(&mut self, heading: &Heading) {
         let (name, handler) = match heading {
+            // What it does shows in what comes next.
+            Heading::Task(task) | Heading::Handler(task) if task.module.name == "meta" => return,
             Heading::Facts => ("Gathering Facts".to_owned(), false),
             Heading::Task(task) => (task.title(), false),
             Heading::Handler(task) => (task.title(), true),
@@ -270,12 +384,31 @@ impl<'a> Run<'a, '_> {
     }
 }
 
+/// Where a host stops next; handlers that are due are where it goes through.
+fn next(path: &mut Path, trail: &Trail<'_>, options: &Options) -> Option<Stop> {
+    loop {
+        match path.next(trail, options)? {
+            Stop { work: Todo::Handlers, .. } => path.flush_handlers(),
+            stop => return Some(stop),
+        }
+    }
+}
+
+impl Done {
+    /// Whether the host goes on as if nothing had happened.
+    pub(super) fn ends_well(&self) -> bool {
+        !overall(&self.results).ends_host()
+    }
+}
+
 impl Options {
     /// Whether a task is among those that tags choose.
     pub(super) fn tagged(&self, task: &Task) -> bool {
         let Self { tags, skip_tags, .. } = self;
         let own = &task.inherited.tags;
-        let has = |wanted: &[String]| own.iter().any(|tag| wanted.contains(tag));
+        // Every task is among all of those that have tags, or of those that have none.
+        let kind = if own.is_empty() { "untagged" } else { "tagged" };
+        let has = |wanted: &[String]| wanted.iter().any(|tag| own.contains(tag) || tag == kind);
         let always = own.iter().any(|tag| tag == "always");
         let never = own.iter().any(|tag| tag == "never");
         if has(skip_tags) || (always && skip_tags.iter().any(|tag| tag == "always")) {

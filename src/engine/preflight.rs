@@ -4,16 +4,17 @@
 //! depends on facts or on results of earlier tasks is left for later, and never guessed.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::host::HostState;
+use super::items::{self, Item};
+use super::path::{Bindings, Trail};
 use super::scope::Scope;
 use super::{Chosen, Options, Roster, Shared, TaskRun};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::playbook::{Play, Playbook, Size};
 use crate::template::Renderer;
-use crate::yaml::{Kind, Node};
 
 /// Hosts of a play that are looked at: more of them differ in their data, not in its shape.
 const HOSTS: usize = 64;
@@ -26,7 +27,6 @@ pub(super) fn check(
     chosen: &[Chosen],
 ) -> Result<(), Diagnostics> {
     let shared = Shared {
-        playbook,
         inventory,
         connector: &super::Nowhere,
         options,
@@ -35,18 +35,20 @@ pub(super) fn check(
         roster: RwLock::default(),
         claim: None,
         waits: Mutex::default(),
+        others: Mutex::default(),
+        brought: Mutex::default(),
     };
     let late = late(playbook);
     let mut mistakes = Diagnostics::default();
     for (play, Chosen { hosts, sizes }) in playbook.plays.iter().zip(chosen) {
         // The first batch stands for the others, which are like it but for their names.
         let batch = Size::batches(sizes, hosts).into_iter().next().unwrap_or_default();
-        let roster = Arc::new(Roster { play: hosts.clone(), batch });
+        let roster = Arc::new(Roster { play: hosts.clone(), batch, all: hosts.clone() });
+        let trail = Arc::new(Trail::new(play));
         for task in play.tasks() {
-            let roster = Arc::clone(&roster);
-            let run = TaskRun { play, task, roster, hostvars: OnceLock::new() };
+            let run = TaskRun::new(&trail, task, Arc::clone(&roster));
             for name in hosts.iter().take(HOSTS) {
-                let Some(host) = shared.hosts.iter().find(|host| host.name == name) else {
+                let Some(host) = shared.hosts.iter().find(|host| host.name == *name) else {
                     continue;
                 };
                 if let Some(mistake) = look(&shared, &run, host, &late)
@@ -77,24 +79,30 @@ fn late(playbook: &Playbook) -> HashSet<&str> {
 fn look(
     shared: &Shared<'_>,
     run: &TaskRun<'_>,
-    host: &HostState<'_>,
+    host: &HostState,
     late: &HashSet<&str>,
 ) -> Option<Diagnostic> {
-    let task = run.task;
-    let scope = Scope { shared, run, host, item: None };
-    let renderer = Renderer::new(&scope);
+    let task = &run.task;
+    let bindings = Bindings::new();
+    let scope = |item| Scope { shared, run, host, bindings: &bindings, item };
+    let outer = scope(None);
+    let renderer = Renderer::new(&outer);
     let items = match &task.items {
-        None => vec![None],
-        Some(items) => match renderer.node(items) {
-            Ok(Node { kind: Kind::Sequence(items), .. }) if renderer.asked_only_for(late) => {
-                items.iter().map(|item| Some(item.to_json())).collect()
-            }
+        None => None,
+        Some(over) => match renderer.node(&over.over) {
+            Ok(rendered) if renderer.asked_only_for(late) => match items::items(over, &rendered) {
+                Ok(items) => Some(items),
+                Err(mistake) => return Some(mistake),
+            },
             _ => return None,
         },
     };
-    items.iter().find_map(|item| {
-        let item = item.as_ref().map(|item| (task.loop_var.as_str(), item));
-        let scope = Scope { shared, run, host, item };
+    let each: Vec<Option<Item<'_>>> = match &items {
+        None => vec![None],
+        Some(items) => Item::of(items).map(Some).collect(),
+    };
+    each.into_iter().find_map(|item| {
+        let scope = scope(item);
         let renderer = Renderer::new(&scope);
         for condition in &task.inherited.when {
             if !renderer.condition(condition).ok()? {

@@ -8,6 +8,7 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use super::course::{Course, Way};
+use super::path::Bindings;
 use super::{Done, Shared, TaskRun, task};
 use crate::playbook::{Play, Strategy, Task};
 
@@ -23,23 +24,23 @@ pub(super) enum Job<'a> {
 #[derive(Clone)]
 pub(super) enum Work<'a> {
     Facts(&'a Play),
-    Task(Arc<TaskRun<'a>>),
+    Task(Arc<TaskRun<'a>>, Arc<Bindings>),
 }
 
 /// What a step is called.
-#[derive(Clone, Copy)]
-pub(super) enum Heading<'a> {
+#[derive(Clone)]
+pub(super) enum Heading {
     Facts,
-    Task(&'a Task),
-    Handler(&'a Task),
+    Task(Arc<Task>),
+    Handler(Arc<Task>),
 }
 
-impl PartialEq for Heading<'_> {
+impl PartialEq for Heading {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Facts, Self::Facts) => true,
             (Self::Task(one), Self::Task(two)) | (Self::Handler(one), Self::Handler(two)) => {
-                std::ptr::eq(*one, *two)
+                Arc::ptr_eq(one, two)
             }
             _ => false,
         }
@@ -47,13 +48,13 @@ impl PartialEq for Heading<'_> {
 }
 
 /// What a worker tells.
-pub(super) enum Told<'a> {
+pub(super) enum Told {
     /// A step is done.
     Step(usize, Done),
     /// A host on its own way is done with a step.
-    Passed(usize, Heading<'a>, Done),
-    /// A host has come to the end of its way.
-    Arrived,
+    Passed(usize, Heading, Done),
+    /// A host has come to the end of its way, and whether it failed on it.
+    Arrived(usize, bool),
     /// A host is being waited for, by name, and why.
     Waits(String, String),
 }
@@ -64,7 +65,7 @@ const GLANCE: Duration = Duration::from_millis(500);
 pub(super) struct Workers<'a> {
     shared: &'a Shared<'a>,
     queues: Vec<mpsc::Sender<Job<'a>>>,
-    told: mpsc::Receiver<Told<'a>>,
+    told: mpsc::Receiver<Told>,
     /// The worker of each host, once it has one.
     homes: Vec<Option<usize>>,
 }
@@ -88,9 +89,10 @@ impl<'a> Workers<'a> {
         Self { shared, queues: queues.collect(), told, homes: vec![None; shared.hosts.len()] }
     }
 
-    /// Has each host do a step.
-    pub(super) fn spread(&mut self, hosts: &[usize], work: &Work<'a>) {
-        for (host, home) in self.places(hosts) {
+    /// Has each host do its step.
+    pub(super) fn spread(&mut self, steps: &[(usize, Work<'a>)]) {
+        let hosts: Vec<usize> = steps.iter().map(|(host, _)| *host).collect();
+        for ((host, home), (_, work)) in self.places(&hosts).into_iter().zip(steps) {
             self.send(home, Job::Step(host, work.clone()));
         }
     }
@@ -107,7 +109,7 @@ impl<'a> Workers<'a> {
     }
 
     /// What is told next; `None` when no worker lives any more.
-    pub(super) fn next(&self) -> Option<Told<'a>> {
+    pub(super) fn next(&self) -> Option<Told> {
         loop {
             match self.told.recv_timeout(GLANCE) {
                 Ok(told) => return Some(told),
@@ -149,8 +151,8 @@ impl<'a> Workers<'a> {
 fn work<'a>(
     shared: &'a Shared<'a>,
     job: Job<'a>,
-    tell: &mpsc::Sender<Told<'a>>,
-) -> Result<(), mpsc::SendError<Told<'a>>> {
+    tell: &mpsc::Sender<Told>,
+) -> Result<(), mpsc::SendError<Told>> {
     match job {
         Job::Step(host, work) => tell.send(Told::Step(host, task::run(shared, host, &work))),
         Job::Courses(hosts, way) => {
@@ -158,10 +160,10 @@ fn work<'a>(
                 hosts.iter().map(|host| Course::new(shared, *host, Arc::clone(&way))).collect();
             while let Some(mut course) = courses.pop_front() {
                 match course.advance() {
-                    None => tell.send(Told::Arrived)?,
+                    None => tell.send(Told::Arrived(course.host, course.has_failed()))?,
                     Some((heading, done)) => {
                         tell.send(Told::Passed(course.host, heading, done))?;
-                        match way.play.strategy {
+                        match way.trail.play.strategy {
                             Strategy::Free => courses.push_back(course),
                             _ => courses.push_front(course),
                         }

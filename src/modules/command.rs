@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::process::{Output, Program, Timestamp, free_form, split};
 use super::{Action, Error, Host, Mode, Outcome};
@@ -93,11 +93,16 @@ pub(super) struct Guard<'a> {
 impl Guard<'_> {
     /// Runs the program unless it is not needed; `line` is what a plan shows of it.
     pub(super) fn run(&self, program: Program, line: &str, mode: Mode) -> Result<Outcome, Error> {
+        let unneeded = |why: String| {
+            let said = json!({"rc": 0, "stdout": format!("skipped, since {why}"), "stderr": "",
+                "cmd": line, "msg": format!("not run: {why}")});
+            Outcome { result: said.as_object().cloned().unwrap_or_default(), ..Outcome::default() }
+        };
         if let Some(path) = self.creates.filter(|path| self.exists(path)) {
-            return Ok(Outcome::skipped(format!("`{path}` exists")));
+            return Ok(unneeded(format!("`{path}` exists")));
         }
         if let Some(path) = self.removes.filter(|path| !self.exists(path)) {
-            return Ok(Outcome::skipped(format!("`{path}` does not exist")));
+            return Ok(unneeded(format!("`{path}` does not exist")));
         }
         let changes = vec![format!("run `{line}`")];
         if mode.check {
@@ -122,6 +127,8 @@ impl Guard<'_> {
             if !words.is_empty() {
                 message = format!("{message}: {words}");
             }
+            // It ran, and nobody knows what it did before it failed.
+            result.insert("changed".into(), true.into());
             return Err(Error { result, ..Error::new(message) });
         }
         Ok(Outcome { changed: true, changes, result, ..Outcome::default() })

@@ -15,6 +15,7 @@ use crate::yaml::Node;
 
 pub mod address;
 pub mod apt;
+pub(crate) mod around;
 pub mod assert;
 pub mod blockinfile;
 pub mod command;
@@ -26,12 +27,18 @@ pub mod file;
 pub(crate) mod filesystem;
 mod host;
 pub mod hostname;
+pub mod import_role;
+pub mod import_tasks;
+pub mod include_role;
+pub mod include_tasks;
+pub mod include_vars;
 pub mod ipvs_daemon;
 pub mod ipvs_service;
 pub mod ipvs_table;
 pub mod ipvs_timeouts;
 pub mod lineinfile;
 pub mod link;
+pub mod meta;
 pub mod modprobe;
 mod network;
 pub mod nftables;
@@ -52,6 +59,7 @@ pub mod template;
 pub mod uri;
 pub mod wait_for;
 
+pub use around::Around;
 pub use filesystem::{Bytes, ContentDigest, Placed};
 pub use host::{Host, HostKind};
 
@@ -237,6 +245,7 @@ pub struct Module {
     pub name: &'static str,
     /// Other names it is known by: Ansible's fully qualified ones.
     pub aliases: &'static [&'static str],
+    on_a_line: bool,
     /// The arguments; its description is the module's rustdoc, example included.
     pub schema: fn() -> Schema,
     /// Decodes rendered arguments and hands them back in their canonical form.
@@ -260,6 +269,7 @@ impl Module {
         Self {
             name,
             aliases,
+            on_a_line: false,
             schema: schema::<R>,
             decode: |node| decode(node, R::REFUSED, R::check),
             place: Place::Agent(drive::<R>),
@@ -272,19 +282,13 @@ impl Module {
         Self {
             name,
             aliases,
+            on_a_line: false,
             schema: schema::<A>,
             decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(act::<A>),
             names: shape::fields::of::<A>,
             refused: A::REFUSED,
         }
-    }
-
-    /// Whether any name is an argument, as `set_fact` has it.
-    #[must_use]
-    pub fn takes_any_argument(&self) -> bool {
-        let schema = (self.schema)();
-        !matches!(schema.get("additionalProperties"), None | Some(Value::Bool(false)))
     }
 
     /// A module whose arguments `A` the controller turns into those of the resource `R`,
@@ -297,6 +301,7 @@ impl Module {
         Self {
             name,
             aliases,
+            on_a_line: false,
             schema: schema::<A>,
             decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(drive::<R>),
@@ -313,6 +318,7 @@ impl Module {
         Self {
             name,
             aliases,
+            on_a_line: false,
             schema: schema::<A>,
             decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Controller,
@@ -321,32 +327,15 @@ impl Module {
         }
     }
 
-    /// What is wrong with an argument of that name, if it can be told by the name alone.
-    #[must_use]
-    pub fn mistaken(&self, argument: &str) -> Option<Diagnostic> {
-        if self.takes_any_argument() || (self.names)().contains(&argument) {
-            return None;
-        }
-        let known = self.arguments();
-        if known.iter().any(|name| name == argument) {
-            return None;
-        }
-        let refused = refused(self.refused, argument);
-        Some(refused.unwrap_or_else(|| {
-            Diagnostic::new(format!("`{}` has no argument `{argument}`", self.name))
-                .did_you_mean(argument, known.iter().map(String::as_str))
-        }))
+    /// One that may be given a plain line instead of arguments.
+    const fn on_a_line(self) -> Self {
+        Self { on_a_line: true, ..self }
     }
 
-    /// The names of the arguments.
+    /// Whether a plain line is all that it needs, as `command` has it.
     #[must_use]
-    pub fn arguments(&self) -> Vec<String> {
-        let schema = (self.schema)();
-        schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .map(|properties| properties.keys().cloned().collect())
-            .unwrap_or_default()
+    pub fn takes_a_line(&self) -> bool {
+        self.on_a_line
     }
 }
 
@@ -356,7 +345,7 @@ pub static TABLE: &[Module] = &[
     Module::action::<apt::Apt>("apt", &["ansible.builtin.apt"]),
     Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
     Module::action::<blockinfile::Blockinfile>("blockinfile", &["ansible.builtin.blockinfile"]),
-    Module::action::<command::Command>("command", &["ansible.builtin.command"]),
+    Module::action::<command::Command>("command", &["ansible.builtin.command"]).on_a_line(),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
     Module::action::<dnf::Dnf>(
@@ -366,12 +355,33 @@ pub static TABLE: &[Module] = &[
     Module::controller::<fail::Fail>("fail", &["ansible.builtin.fail"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
     Module::resource::<hostname::Hostname>("hostname", &["ansible.builtin.hostname"]),
+    Module::controller::<import_role::ImportRole>("import_role", &["ansible.builtin.import_role"]),
+    Module::controller::<import_tasks::ImportTasks>(
+        "import_tasks",
+        &["ansible.builtin.import_tasks"],
+    )
+    .on_a_line(),
+    Module::controller::<include_role::IncludeRole>(
+        "include_role",
+        &["ansible.builtin.include_role"],
+    ),
+    Module::controller::<include_tasks::IncludeTasks>(
+        "include_tasks",
+        &["ansible.builtin.include_tasks"],
+    )
+    .on_a_line(),
+    Module::controller::<include_vars::IncludeVars>(
+        "include_vars",
+        &["ansible.builtin.include_vars"],
+    )
+    .on_a_line(),
     Module::resource::<ipvs_daemon::IpvsDaemon>("ipvs_daemon", &[]),
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<ipvs_table::IpvsTable>("ipvs_table", &[]),
     Module::resource::<ipvs_timeouts::IpvsTimeouts>("ipvs_timeouts", &[]),
     Module::action::<lineinfile::Lineinfile>("lineinfile", &["ansible.builtin.lineinfile"]),
     Module::resource::<link::Link>("link", &[]),
+    Module::controller::<meta::Meta>("meta", &["ansible.builtin.meta"]).on_a_line(),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
     Module::prepared::<nftables::Nftables, nftables::Ruleset>("nftables", &[]),
     Module::action::<package::Package>("package", &["ansible.builtin.package"]),
@@ -384,7 +394,7 @@ pub static TABLE: &[Module] = &[
         "setup",
         &["ansible.builtin.setup", "ansible.builtin.gather_facts"],
     ),
-    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]),
+    Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]).on_a_line(),
     Module::action::<stat::Stat>("stat", &["ansible.builtin.stat"]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
     Module::action::<systemd::Systemd>(

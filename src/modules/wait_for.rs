@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use super::{Action, Error, Host, Mode, Outcome};
+use super::{Action, Error, Host, Mode, Outcome, around};
 
 mod sockets;
 
@@ -116,10 +116,13 @@ impl Action for WaitFor {
         }
         let regex = self.regex()?;
         let start = Instant::now();
-        let deadline = start + Duration::from_secs(self.timeout);
-        sleep(Duration::from_secs(self.delay).min(Duration::from_secs(self.timeout)));
+        let timeout = Duration::from_secs(self.timeout);
+        let timeout = around::time_left().map_or(timeout, |left| left.min(timeout));
+        let deadline = start + timeout;
+        sleep(Duration::from_secs(self.delay).min(timeout));
         if self.port.is_none() && self.path.is_none() {
             sleep(deadline.saturating_duration_since(Instant::now()));
+            around::check_time()?;
             return Ok(self.done(start));
         }
         loop {
@@ -127,6 +130,7 @@ impl Action for WaitFor {
             let Some(reason) = seen else { return Ok(self.done(start)) };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                around::check_time()?;
                 return Err(self.too_late(start, &reason));
             }
             sleep(Duration::from_secs(self.sleep).min(left));

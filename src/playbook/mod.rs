@@ -8,16 +8,28 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::inventory::Vars;
-use crate::modules::Module;
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
 
 mod batch;
+mod import;
+mod include;
+mod inherited;
+mod looping;
+mod one_line;
 mod play;
 mod role;
+mod setting;
+mod steps;
 mod task;
 
 pub use batch::{Size, Strategy};
+pub use include::{Contents, Include};
+pub use inherited::Inherited;
+pub use looping::{Loop, LoopKind};
 pub use role::{BUILT_IN_ROLES, BUILT_IN_TEMPLATES, Role};
+pub use setting::Setting;
+pub use steps::{Block, Step};
+pub use task::Task;
 
 /// A playbook file.
 #[derive(Debug)]
@@ -33,6 +45,8 @@ pub struct Playbook {
 pub struct Play {
     /// Where it begins.
     pub span: Span,
+    /// The folder of its playbook, where files that it names are looked for.
+    pub folder: PathBuf,
     /// Its name, or the pattern of its hosts.
     pub name: String,
     /// The pattern of its hosts.
@@ -47,111 +61,29 @@ pub struct Play {
     pub inherited: Inherited,
     /// Everything it runs, in order: `pre_tasks`, roles, `tasks`, `post_tasks`; after each of
     /// these the handlers that were notified run.
-    pub sections: Vec<Vec<Task>>,
+    pub sections: [Arc<[Step]>; 3],
     /// Handlers of the play and of its roles.
-    pub handlers: Vec<Task>,
+    pub handlers: Vec<Arc<Task>>,
+    /// Its roles, whose variables all of its tasks see.
+    pub roles: Vec<Arc<Role>>,
+    /// Those of them, and of what they depend on, that need not be done again.
+    done_roles: Vec<String>,
+    /// Whether handlers that were notified run on a host that failed, too.
+    pub force_handlers: bool,
     /// How its hosts keep step.
     pub strategy: Strategy,
     /// How many hosts at a time, unrendered: the entries of `serial`, each a [`Size`].
     pub serial: Vec<Node>,
     /// The run ends when more of a batch's hosts than this have failed, of a hundred.
     pub max_fail_percentage: Option<f64>,
-    /// The run ends when a host fails.
-    pub any_errors_fatal: bool,
 }
 
 impl Play {
-    /// Every task that was read, handlers included.
-    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.sections.iter().flatten().chain(&self.handlers)
-    }
-}
-
-/// What a task takes from the play or role around it.
-#[derive(Debug, Clone, Default)]
-pub struct Inherited {
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Conditions, all of which must hold.
-    pub when: Vec<Node>,
-    /// Whether to act as another user.
-    pub r#become: Option<bool>,
-    /// Which user.
-    pub become_user: Option<String>,
-    /// By which program.
-    pub become_method: Option<String>,
-    /// Variables of `vars:`, inner ones over outer ones.
-    pub vars: Vars,
-    /// The role, if any.
-    pub role: Option<Arc<Role>>,
-}
-
-/// One module with its arguments.
-#[derive(Debug)]
-pub struct Task {
-    /// Where it begins.
-    pub span: Span,
-    /// `name:`, which may hold templates.
-    pub name: Option<Node>,
-    /// The module.
-    pub module: &'static Module,
-    /// The module's name as written, and its place.
-    pub module_key: yaml::Key,
-    /// The module's arguments, unrendered.
-    pub arguments: Node,
-    /// `loop:`, unrendered.
-    pub items: Option<Node>,
-    /// What an item is called; `item` unless `loop_control` says otherwise.
-    pub loop_var: String,
-    /// What is shown of an item.
-    pub loop_label: Option<Node>,
-    /// The variable that keeps the result.
-    pub register: Option<String>,
-    /// Handlers to notify when it changed something: texts, which may hold templates.
-    pub notify: Vec<Node>,
-    /// Names a handler answers to besides its own.
-    pub listen: Vec<String>,
-    /// Go on when it fails.
-    pub ignore_errors: bool,
-    /// Show neither arguments nor results.
-    pub no_log: bool,
-    /// Do it on the first host only, the result holds for all.
-    pub run_once: bool,
-    /// Check mode for this task, whatever the run's.
-    pub check_mode: Option<bool>,
-    /// Conditions that decide whether it counts as changed.
-    pub changed_when: Option<Node>,
-    /// Conditions that decide whether it counts as failed.
-    pub failed_when: Option<Node>,
-    /// Repeat until this holds.
-    pub until: Option<Node>,
-    /// How often at most.
-    pub retries: u32,
-    /// Seconds between two tries.
-    pub delay: f64,
-    /// What comes from around it.
-    pub inherited: Inherited,
-}
-
-impl Task {
-    /// The name as written, or the module's, with the role before it.
-    #[must_use]
-    pub fn title(&self) -> String {
-        let name = match &self.name {
-            Some(node) => node.as_str().unwrap_or_default(),
-            None => &self.module_key.text,
-        };
-        match &self.inherited.role {
-            Some(role) => format!("{} : {name}", role.name),
-            None => name.to_owned(),
-        }
-    }
-
-    /// Whether a handler runs when this name is notified: its own, or one it listens to.
-    #[must_use]
-    pub fn answers_to(&self, name: &str) -> bool {
-        self.name.as_ref().and_then(Node::as_str) == Some(name)
-            || self.listen.iter().any(|other| other == name)
+    /// Every task that was read, handlers and what includes bring among them.
+    pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        let mut tasks = Vec::new();
+        self.sections.iter().flat_map(|list| list.iter()).for_each(|step| step.collect(&mut tasks));
+        tasks.into_iter().chain(&self.handlers)
     }
 }
 
@@ -165,35 +97,9 @@ impl Playbook {
     /// Takes the text of a playbook apart that lies there, and reads what it names.
     pub(crate) fn decode(node: &Node, path: &Path) -> Result<Self, Diagnostics> {
         let mut mistakes = Diagnostics::default();
-        let plays = match node.sequence() {
-            Ok([]) => {
-                mistakes.push(
-                    Diagnostic::new("the playbook is empty")
-                        .at(&node.span)
-                        .hint("a playbook is a list of plays: begin with `- hosts: all`"),
-                );
-                Vec::new()
-            }
-            Ok(items) => {
-                let folder = path.parent().unwrap_or(Path::new("."));
-                items.iter().filter_map(|item| play::decode(item, folder, &mut mistakes)).collect()
-            }
-            Err(error) => {
-                mistakes
-                    .push(error.hint("a playbook is a list of plays: begin with `- hosts: all`"));
-                Vec::new()
-            }
-        };
+        let mut plays = Vec::new();
+        import::plays(node, path, &import::Import::default(), &mut plays, &mut mistakes);
         mistakes.finish(Self { path: path.to_owned(), plays })
-    }
-
-    /// The folder it lies in.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        }
     }
 }
 

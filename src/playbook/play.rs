@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Inherited, Play, Size, Strategy, role, task, vars};
+use super::steps::{Reader, Step};
+use super::{Inherited, Play, Setting, Size, Strategy, inherited, vars};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Vars};
 use crate::template;
@@ -20,90 +21,92 @@ const KEYWORDS: &[&str] = &[
     "post_tasks",
     "handlers",
     "tags",
-    "become",
-    "become_user",
-    "become_method",
     "serial",
     "strategy",
     "max_fail_percentage",
-    "any_errors_fatal",
+    "force_handlers",
 ];
 
 const REFUSED: &[(&str, &str)] = &[
-    ("environment", "set it in the command: `env NAME=value program`"),
     ("connection", "set `ansible_connection` in the inventory"),
     ("remote_user", "set `ansible_user` in the inventory"),
-    ("import_playbook", "run the playbooks one after the other"),
-    ("force_handlers", "handlers of a host that failed do not run"),
+    ("vars_prompt", "give the variables with `-e`, or in a file of `vars_files`"),
+    ("gather_subset", "all facts are gathered, in milliseconds"),
+    ("when", "say it on a task, a block or a role"),
 ];
 
-pub(super) fn decode(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Option<Play> {
+/// Decodes a play; `import` is what an import of its playbook says of it.
+pub(super) fn decode(
+    node: &Node,
+    folder: &Path,
+    import: &Inherited,
+    mistakes: &mut Diagnostics,
+) -> Option<Play> {
     if !matches!(node.kind, Kind::Mapping(_)) {
         mistakes.push(node.expected("a play").hint("a play is a mapping with `hosts:`"));
         return None;
     }
+    let known = || KEYWORDS.iter().chain(inherited::KEYWORDS).copied();
     for (key, _) in mistakes.keep(node.mapping()).unwrap_or_default() {
         let name = key.text.as_str();
         if let Some((_, instead)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
             let error = Diagnostic::new(format!("`{name}` is not supported in a play"));
             mistakes.push(error.at(&key.span).hint(*instead));
-        } else if !KEYWORDS.contains(&name) {
+        } else if known().all(|known| known != name) {
             let error = Diagnostic::new(format!("unknown key `{name}` in a play")).at(&key.span);
-            mistakes.push(error.did_you_mean(name, KEYWORDS.iter().copied()));
+            mistakes.push(error.did_you_mean(name, known()));
         }
     }
     let Some(hosts) = node.get("hosts") else {
         mistakes.push(Diagnostic::new("a play without `hosts`").at(&node.span));
         return None;
     };
-    let inherited =
-        Inherited { vars: Vars::new(), ..task::inherit(node, &Inherited::default(), mistakes) };
+    // Variables of a play come after those of a role.
+    let inherited = Inherited { vars: Vars::new(), ..import.within(node, mistakes) };
     let name = match node.get("name").or(Some(hosts)).map(Node::decode::<String>) {
         Some(name) => mistakes.keep(name).unwrap_or_default(),
         None => String::new(),
     };
-    let mut handlers = Vec::new();
-    let mut sections = Vec::new();
-    let section = |key: &str, mistakes: &mut Diagnostics| {
-        node.get(key).map(|list| task::list(list, &inherited, mistakes)).unwrap_or_default()
+    let mut reader = Reader::new(folder, mistakes);
+    let section = |key: &str, reader: &mut Reader<'_>| -> Vec<Step> {
+        node.get(key).map(|list| reader.steps(list, &inherited)).unwrap_or_default()
     };
-    sections.push(section("pre_tasks", mistakes));
-    let mut main = Vec::new();
-    if let Some(list) = node.get("roles") {
-        let mut loader = role::Loader::new(folder);
-        for entry in list.one_or_many() {
-            loader.load(entry, &inherited, mistakes);
-        }
-        main = loader.tasks;
-        handlers = loader.handlers;
-    }
-    main.extend(section("tasks", mistakes));
-    sections.push(main);
-    sections.push(section("post_tasks", mistakes));
-    handlers.extend(section("handlers", mistakes));
+    let before = section("pre_tasks", &mut reader);
+    let roles = node.get("roles").map(Node::one_or_many).unwrap_or_default();
+    let mut main: Vec<Step> =
+        roles.iter().flat_map(|entry| reader.listed_role(entry, &inherited)).collect();
+    main.extend(section("tasks", &mut reader));
+    let after = section("post_tasks", &mut reader);
+    let own = node.get("handlers").map(|list| reader.handlers(list, &inherited));
+    let Reader { mut handlers, roles, done, .. } = reader;
+    handlers.extend(own.unwrap_or_default());
+    let own_vars = node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default();
     let play = Play {
         span: node.span.clone(),
+        folder: folder.to_owned(),
         name,
         hosts: hosts.clone(),
         gather_facts: node
             .get("gather_facts")
             .and_then(|facts| mistakes.keep(facts.decode()))
             .unwrap_or(true),
-        vars: node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default(),
+        vars: import.vars.clone().into_iter().chain(own_vars).collect(),
         file_vars: vars_files(node, folder, mistakes),
         inherited,
-        sections,
+        sections: [before, main, after].map(Into::into),
         handlers,
+        roles,
+        done_roles: done,
+        force_handlers: node
+            .get("force_handlers")
+            .and_then(|force| mistakes.keep(force.decode()))
+            .unwrap_or(false),
         strategy: node
             .get("strategy")
             .and_then(|name| mistakes.keep(Strategy::decode(name)))
             .unwrap_or_default(),
         serial: serial(node, mistakes),
         max_fail_percentage: max_fail_percentage(node, mistakes),
-        any_errors_fatal: node
-            .get("any_errors_fatal")
-            .and_then(|fatal| mistakes.keep(fatal.decode()))
-            .unwrap_or(false),
     };
     check_notifications(&play, mistakes);
     check_steps(&play, mistakes);
@@ -136,8 +139,11 @@ fn check_steps(play: &Play, mistakes: &mut Diagnostics) {
         return;
     }
     for task in play.tasks() {
-        if task.run_once {
-            let what = if task.module.name == "pause" { "pause" } else { "run_once" };
+        let Inherited { run_once, throttle, .. } = &task.inherited;
+        let once = run_once.as_ref().filter(|once| **once != Setting::Known(false));
+        let once = once.map(|_| if task.module.name == "pause" { "pause" } else { "run_once" });
+        let what = once.or(throttle.as_ref().map(|_| "throttle"));
+        if let Some(what) = what {
             mistakes.push(
                 Diagnostic::new(format!("`{what}` where hosts do not wait for one another"))
                     .at(&task.span)
@@ -159,23 +165,26 @@ fn vars_files(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Vars {
 
 /// A handler that nobody wrote would otherwise only show when something changes.
 fn check_notifications(play: &Play, mistakes: &mut Diagnostics) {
-    let known: Vec<&str> = play
-        .handlers
-        .iter()
-        .flat_map(|handler| {
-            let name = handler.name.as_ref().and_then(Node::as_str);
-            name.into_iter().chain(handler.listen.iter().map(String::as_str))
-        })
-        .collect();
-    for task in play.sections.iter().flatten() {
-        for node in &task.notify {
+    // An include that is not read yet may bring handlers.
+    if play.tasks().any(|task| task.is_include_to_come()) {
+        return;
+    }
+    for task in play.tasks() {
+        for node in &task.inherited.notify {
             let Some(name) = mistakes.keep(node.decode::<String>()) else { continue };
-            if !known.contains(&name.as_str()) && !template::has_template(&name) {
-                mistakes.push(
-                    Diagnostic::new(format!("no handler is called `{name}`"))
-                        .at(&node.span)
-                        .did_you_mean(&name, known.iter().copied()),
-                );
+            if template::has_template(&name) || play.handlers.iter().any(|h| h.answers_to(&name)) {
+                continue;
+            }
+            let known = play.handlers.iter().flat_map(|handler| {
+                let name = handler.name.as_ref().and_then(Node::as_str);
+                name.into_iter().chain(handler.listen.iter().map(String::as_str))
+            });
+            let mistake = Diagnostic::new(format!("no handler is called `{name}`"))
+                .at(&node.span)
+                .did_you_mean(&name, known);
+            // What a block says is said of each of its tasks.
+            if !mistakes.0.contains(&mistake) {
+                mistakes.push(mistake);
             }
         }
     }

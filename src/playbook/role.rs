@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Inherited, Task, task, vars};
+use super::steps::{Reader, Step};
+use super::{Inherited, inherited, vars};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::inventory::Vars;
+use crate::modules::include_role::RoleArguments;
 use crate::yaml::{self, Kind, Node};
 
 mod built_in;
@@ -35,74 +37,127 @@ impl Role {
     }
 }
 
-/// Collects the tasks and handlers of a play's roles, dependencies first, each role once.
-pub(super) struct Loader<'a> {
-    folder: &'a Path,
-    loaded: Vec<String>,
-    loading: Vec<String>,
-    pub(super) tasks: Vec<Task>,
-    pub(super) handlers: Vec<Task>,
+/// Which of a role's files are read: `main` unless others are named.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    tasks: Option<String>,
+    handlers: Option<String>,
+    vars: Option<String>,
+    defaults: Option<String>,
 }
 
-impl<'a> Loader<'a> {
-    pub(super) fn new(folder: &'a Path) -> Self {
-        let (loaded, loading, tasks, handlers) = Default::default();
-        Self { folder, loaded, loading, tasks, handlers }
+impl Parts {
+    pub(super) fn of(said: &RoleArguments) -> Self {
+        let RoleArguments { tasks_from, handlers_from, vars_from, defaults_from, .. } = said;
+        Self {
+            tasks: tasks_from.clone(),
+            handlers: handlers_from.clone(),
+            vars: vars_from.clone(),
+            defaults: defaults_from.clone(),
+        }
+    }
+}
+
+/// A role that was read; its handlers are the reader's.
+#[derive(Default)]
+pub(super) struct Loaded {
+    pub(super) steps: Vec<Step>,
+    pub(super) role: Option<Arc<Role>>,
+}
+
+/// What a role is called in a chain of what brings in what.
+pub(super) fn id(name: &str) -> String {
+    format!("the role `{name}`")
+}
+
+impl Reader<'_> {
+    /// Reads an entry of `roles` or of a role's dependencies; each role is done once, unless it
+    /// is given other variables.
+    pub(super) fn listed_role(&mut self, entry: &Node, around: &Inherited) -> Vec<Step> {
+        let Some((name, parameters)) = named(entry, self.mistakes) else { return Vec::new() };
+        // With other variables, conditions or tags it is another one.
+        let said: Vec<_> = entry
+            .mapping()
+            .unwrap_or_default()
+            .iter()
+            .filter(|(key, _)| !matches!(key.text.as_str(), "role" | "name"))
+            .map(|(key, value)| (&key.text, value.to_json()))
+            .collect();
+        let key = format!("{name} {said:?}");
+        if self.done.contains(&key) {
+            return Vec::new();
+        }
+        let mut inherited = around.within(entry, self.mistakes);
+        inherited.vars.clone_from(&around.vars);
+        let loaded = self.role(entry, &name, parameters, &Parts::default(), &inherited);
+        let Loaded { steps, role } = loaded.unwrap_or_default();
+        self.roles.extend(role);
+        // Where a condition may keep it from being done, the next one may have to do it.
+        if inherited.when.is_empty() {
+            self.done.push(key);
+        }
+        steps
     }
 
-    pub(super) fn load(&mut self, entry: &Node, around: &Inherited, mistakes: &mut Diagnostics) {
-        let Some((name, parameters)) = named(entry, mistakes) else { return };
-        let Some(folder) = find(self.folder, &name) else {
+    /// Reads a role: its dependencies first, then its own tasks.
+    pub(super) fn role(
+        &mut self,
+        at: &Node,
+        name: &str,
+        parameters: Vars,
+        parts: &Parts,
+        around: &Inherited,
+    ) -> Option<Loaded> {
+        let Some(folder) = find(self.folder, name) else {
             let known = available(self.folder);
-            mistakes.push(
+            self.mistakes.push(
                 Diagnostic::new(format!("no role is called `{name}`"))
-                    .at(&entry.span)
-                    .did_you_mean(&name, known.iter().map(String::as_str)),
+                    .at(&at.span)
+                    .did_you_mean(name, known.iter().map(String::as_str)),
             );
-            return;
+            return None;
         };
-        if self.loading.contains(&name) {
-            let chain = [self.loading.join(" -> "), name].join(" -> ");
-            mistakes.push(Diagnostic::new("a role depends on itself").at(&entry.span).hint(chain));
-            return;
-        }
-        if self.loaded.contains(&name) && parameters.is_empty() {
-            return;
-        }
-        let mut inherited = match entry.kind {
-            Kind::Mapping(_) => task::inherit(entry, around, mistakes),
-            _ => around.clone(),
-        };
-        inherited.vars.clear();
-        let mut node = |part: &str| {
-            let path = format!("{part}/main.yml");
-            let source = mistakes.keep(read(&name, folder.as_deref(), &path)?)?;
-            mistakes.keep(yaml::read(&source))
-        };
-        let (meta, tasks, handlers) = (node("meta"), node("tasks"), node("handlers"));
-        let (defaults, own) = (node("defaults"), node("vars"));
-        self.loading.push(name.clone());
-        let dependencies = meta.as_ref().and_then(|meta| meta.get("dependencies"));
-        for dependency in dependencies.map(Node::one_or_many).unwrap_or_default() {
-            self.load(dependency, &inherited, mistakes);
-        }
-        self.loading.pop();
-        inherited.role = Some(Arc::new(Role {
-            name: name.clone(),
-            folder,
-            defaults: defaults.map(|node| vars(&node, mistakes)).unwrap_or_default(),
-            vars: own.map(|node| vars(&node, mistakes)).unwrap_or_default(),
-            parameters,
-        }));
-        if let Some(list) = tasks {
-            self.tasks.extend(task::list(&list, &inherited, mistakes));
-        }
-        if let Some(list) = handlers {
-            let inherited = Inherited { when: Vec::new(), ..inherited };
-            self.handlers.extend(task::list(&list, &inherited, mistakes));
-        }
-        self.loaded.push(name);
+        self.within(&id(name), &at.span, |reader| {
+            let mut node = |part: &str, file: &Option<String>| {
+                let file = file.as_deref().unwrap_or("main");
+                let found = endings(file)
+                    .find_map(|file| read(name, folder.as_deref(), &format!("{part}/{file}")));
+                if found.is_none() && file != "main" {
+                    let what = format!("the role `{name}` has no `{part}/{file}.yml`");
+                    reader.mistakes.push(Diagnostic::new(what).at(&at.span));
+                }
+                let source = reader.mistakes.keep(found?)?;
+                reader.mistakes.keep(yaml::read(&source))
+            };
+            let (meta, tasks) = (node("meta", &None), node("tasks", &parts.tasks));
+            let handlers = node("handlers", &parts.handlers);
+            let (defaults, own) = (node("defaults", &parts.defaults), node("vars", &parts.vars));
+            let mut variables = |node: Option<Node>| {
+                node.map(|node| vars(&node, reader.mistakes)).unwrap_or_default()
+            };
+            let (defaults, own) = (variables(defaults), variables(own));
+            let mut steps = Vec::new();
+            let dependencies = meta.as_ref().and_then(|meta| meta.get("dependencies"));
+            for dependency in dependencies.map(Node::one_or_many).unwrap_or_default() {
+                steps.extend(reader.listed_role(dependency, around));
+            }
+            let folder = folder.clone();
+            let role = Role { name: name.to_owned(), folder, defaults, vars: own, parameters };
+            let role = Arc::new(role);
+            let inherited = Inherited { role: Some(Arc::clone(&role)), ..around.clone() };
+            steps.extend(tasks.iter().flat_map(|list| reader.steps(list, &inherited)));
+            if let Some(list) = handlers {
+                let inherited = Inherited { when: Vec::new(), ..inherited };
+                let handlers = reader.handlers(&list, &inherited);
+                reader.handlers.extend(handlers);
+            }
+            Loaded { steps, role: Some(role) }
+        })
     }
+}
+
+fn endings(file: &str) -> impl Iterator<Item = String> {
+    [".yml", ".yaml", ""].map(|ending| format!("{file}{ending}")).into_iter()
 }
 
 /// A role's name, and the variables given beside it.
@@ -120,7 +175,8 @@ fn named(entry: &Node, mistakes: &mut Diagnostics) -> Option<(String, Vars)> {
     for (key, value) in entries {
         match key.text.as_str() {
             "role" | "name" => name = mistakes.keep(value.decode::<String>()),
-            "tags" | "when" | "become" | "become_user" | "become_method" => {}
+            "tags" | "when" => {}
+            keyword if inherited::KEYWORDS.contains(&keyword) => {}
             "vars" => parameters.extend(vars(value, mistakes)),
             _ => {
                 parameters.insert(key.text.clone(), value.to_json());

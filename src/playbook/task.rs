@@ -1,61 +1,129 @@
 //! One task: Ansible's keywords around exactly one module key.
 
-use super::{Inherited, Task, vars, words};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::include::Include;
+use super::looping::{self, Loop};
+use super::{Inherited, Setting, inherited, one_line};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::modules::{self, Module};
 use crate::template;
 use crate::yaml::{Key, Kind, Node};
 
-/// Keywords that a task may carry.
+/// One module with its arguments.
+#[derive(Debug)]
+pub struct Task {
+    /// Where it begins.
+    pub span: Span,
+    /// `name:`, which may hold templates.
+    pub name: Option<Node>,
+    /// The module.
+    pub module: &'static Module,
+    /// The module's name as written, and its place.
+    pub module_key: Key,
+    /// The module's arguments, unrendered.
+    pub arguments: Node,
+    /// What it loops over.
+    pub items: Option<Loop>,
+    /// The variable that keeps the result.
+    pub register: Option<String>,
+    /// Names a handler answers to besides its own.
+    pub listen: Vec<String>,
+    /// Conditions that decide whether it counts as changed.
+    pub changed_when: Option<Node>,
+    /// Conditions that decide whether it counts as failed.
+    pub failed_when: Option<Node>,
+    /// Repeat until this holds.
+    pub until: Option<Node>,
+    /// How often at most.
+    pub retries: Option<Setting<u32>>,
+    /// Seconds between two tries.
+    pub delay: Option<Setting<f64>>,
+    /// What it brings, when it is an include.
+    pub include: Option<Box<Include>>,
+    /// Its keywords, and those around it.
+    pub inherited: Inherited,
+}
+
+/// Keywords of tasks alone.
 const KEYWORDS: &[&str] = &[
-    "name",
-    "when",
-    "loop",
-    "loop_control",
-    "with_items",
-    "register",
-    "notify",
-    "listen",
-    "tags",
-    "become",
-    "become_user",
-    "become_method",
-    "vars",
-    "ignore_errors",
-    "no_log",
-    "run_once",
-    "check_mode",
-    "changed_when",
-    "failed_when",
-    "until",
-    "retries",
-    "delay",
     "args",
+    "changed_when",
+    "delay",
+    "failed_when",
+    "listen",
+    "name",
+    "register",
+    "retries",
+    "tags",
+    "until",
+    "vars",
+    "when",
 ];
 
 /// Keywords that Ansible has and this program does not, with what to do instead.
 const REFUSED: &[(&str, &str)] = &[
-    ("block", "write the tasks one after the other, `when:` on each"),
-    ("rescue", "use `ignore_errors:` and `when: result is failed`"),
-    ("always", "use `ignore_errors:` and a task after it"),
-    ("delegate_to", "write a play for that host"),
-    ("include_tasks", "make it a role"),
-    ("import_tasks", "make it a role"),
-    ("include_role", "name the role under `roles:`"),
-    ("import_role", "name the role under `roles:`"),
-    ("with_dict", "use `loop: \"{{ dict | pairs }}\"`"),
-    ("environment", "set it in the command: `env NAME=value program`"),
-    ("async", "not needed here: hosts do not wait for one another"),
-    ("poll", "not needed here: hosts do not wait for one another"),
+    ("action", "write the module's name as the key: `sysctl: {name: …}`"),
+    ("async", "hosts that need not wait for one another have `strategy: free`"),
+    ("become_exe", "the program is found by its name; see `become_method`"),
+    ("become_flags", "what `sudo` and the others need is said by lvsmith"),
+    ("connection", "set `ansible_connection` in the inventory"),
+    ("debugger", "look at results with `register`, `debug` and `-v`"),
+    ("local_action", "use `delegate_to: localhost`"),
+    ("poll", "hosts that need not wait for one another have `strategy: free`"),
+    ("port", "set `ansible_port` in the inventory"),
+    ("remote_user", "set `ansible_user` in the inventory"),
+    ("with_fileglob", "name the files under `loop:`"),
+    ("with_first_found", "use `lookup('first_found', …)`"),
+    ("with_flattened", "use `loop: \"{{ lists | flatten }}\"`"),
+    ("with_indexed_items", "use `loop:` and `loop_control: {index_var: NAME}`"),
+    ("with_nested", "use `loop: \"{{ one | product(other) | list }}\"`"),
+    ("with_random_choice", "a run is to give the same result each time"),
+    ("with_subelements", "use a role or `include_tasks` with a loop of its own"),
+    ("with_together", "use `loop: \"{{ one | zip(other) | list }}\"`"),
 ];
 
-/// Decodes a list of tasks; mistakes are noted and their tasks left out.
-pub(super) fn list(node: &Node, inherited: &Inherited, mistakes: &mut Diagnostics) -> Vec<Task> {
-    let items = mistakes.keep(node.sequence()).unwrap_or_default();
-    items.iter().filter_map(|item| decode(item, inherited, mistakes)).collect()
+impl Task {
+    /// The name as written, or the module's, with the role before it.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let name = match &self.name {
+            Some(node) => node.as_str().unwrap_or_default(),
+            None => &self.module_key.text,
+        };
+        match &self.inherited.role {
+            Some(role) => format!("{} : {name}", role.name),
+            None => name.to_owned(),
+        }
+    }
+
+    /// Whether a handler runs when this name is notified: its own, that with its role's before
+    /// it, or one it listens to.
+    #[must_use]
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.is_called(name) || self.listen.iter().any(|other| other == name)
+    }
+
+    /// Whether it is called so, with or without its role's name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        let own = self.name.as_ref().and_then(Node::as_str);
+        own.is_some_and(|own| own == name || (name.ends_with(own) && self.title() == name))
+    }
+
+    /// Whether it brings what is not known before it runs.
+    #[must_use]
+    pub fn is_include_to_come(&self) -> bool {
+        self.include.as_ref().is_some_and(|include| include.contents.is_none())
+    }
+
+    /// What an item of its loop is called.
+    #[must_use]
+    pub fn item_name(&self) -> &str {
+        self.items.as_ref().map_or("item", |items| &items.name)
+    }
 }
 
-fn decode(node: &Node, inherited: &Inherited, mistakes: &mut Diagnostics) -> Option<Task> {
+/// Decodes a task; its mistakes are noted.
+pub(super) fn decode(node: &Node, around: &Inherited, mistakes: &mut Diagnostics) -> Option<Task> {
     let entries = mistakes.keep(match &node.kind {
         Kind::Mapping(entries) => Ok(entries.as_slice()),
         _ => Err(node.expected("a task").hint("a task is a mapping, like `sysctl: {name: …}`")),
@@ -63,15 +131,12 @@ fn decode(node: &Node, inherited: &Inherited, mistakes: &mut Diagnostics) -> Opt
     let before = mistakes.0.len();
     let mut module: Option<(&'static Module, &Key, &Node)> = None;
     for (key, value) in entries {
-        if KEYWORDS.contains(&key.text.as_str()) {
+        if is_keyword(&key.text) {
             continue;
         }
         if let Some((_, instead)) = REFUSED.iter().find(|(name, _)| *name == key.text) {
-            mistakes.push(
-                Diagnostic::new(format!("`{}` is not supported", key.text))
-                    .at(&key.span)
-                    .hint(*instead),
-            );
+            let error = Diagnostic::new(format!("`{}` is not supported", key.text));
+            mistakes.push(error.at(&key.span).hint(*instead));
             continue;
         }
         match (modules::find(&key.text), &module) {
@@ -94,88 +159,53 @@ fn decode(node: &Node, inherited: &Inherited, mistakes: &mut Diagnostics) -> Opt
         }
         return None;
     };
-    let arguments = with_args(arguments, node.get("args"));
-    check_arguments(module, module_key, &arguments, mistakes);
-    let mut task = Task {
+    let mut inherited = around.within(node, mistakes);
+    if module.name == "pause" {
+        // As in Ansible, all hosts pause together.
+        inherited.run_once.get_or_insert(Setting::Known(true));
+    }
+    let arguments = mistakes
+        .keep(one_line::arguments(module, arguments))
+        .unwrap_or(Node { kind: Kind::Null, ..arguments.clone() });
+    let arguments = inherited.with_defaults(module, with_args(arguments, node.get("args")));
+    if mistakes.0.len() == before {
+        check_arguments(module, module_key, &arguments, mistakes);
+    }
+    let task = Task {
         span: node.span.clone(),
         name: node.get("name").cloned(),
         module,
         module_key: module_key.clone(),
         arguments,
-        items: node.get("loop").or_else(|| node.get("with_items")).cloned(),
-        loop_var: "item".into(),
-        loop_label: None,
-        register: decoded(node, "register", mistakes),
-        notify: node.get("notify").map(Node::one_or_many).unwrap_or_default().to_vec(),
+        items: Loop::decode(node, mistakes),
+        register: node.get("register").and_then(|name| mistakes.keep(name.decode())),
         listen: listed(node, "listen", mistakes),
-        ignore_errors: decoded(node, "ignore_errors", mistakes).unwrap_or(false),
-        no_log: decoded(node, "no_log", mistakes).unwrap_or(false),
-        // As in Ansible, all hosts pause together.
-        run_once: decoded(node, "run_once", mistakes).unwrap_or(module.name == "pause"),
-        check_mode: decoded(node, "check_mode", mistakes),
         changed_when: node.get("changed_when").cloned(),
         failed_when: node.get("failed_when").cloned(),
         until: node.get("until").cloned(),
-        retries: decoded(node, "retries", mistakes).unwrap_or(3),
-        delay: decoded(node, "delay", mistakes).unwrap_or(5.0),
-        inherited: inherit(node, inherited, mistakes),
+        retries: node.get("retries").and_then(|count| mistakes.keep(Setting::decode(count))),
+        delay: node.get("delay").and_then(|seconds| mistakes.keep(Setting::decode(seconds))),
+        include: None,
+        inherited,
     };
-    if let Some(control) = node.get("loop_control") {
-        loop_control(control, &mut task, mistakes);
-    }
     (mistakes.0.len() == before).then_some(task)
 }
 
-/// What a play, a role or a task adds to what came from around it.
-pub(super) fn inherit(node: &Node, around: &Inherited, mistakes: &mut Diagnostics) -> Inherited {
-    let mut inherited = around.clone();
-    if let Some(tags) = node.get("tags") {
-        inherited.tags.extend(words(tags, mistakes));
-    }
-    if let Some(when) = node.get("when") {
-        inherited.when.extend(when.one_or_many().iter().cloned());
-    }
-    inherited.r#become = decoded(node, "become", mistakes).or(inherited.r#become);
-    inherited.become_user = decoded(node, "become_user", mistakes).or(inherited.become_user);
-    let method = inherited.become_method;
-    inherited.become_method = decoded(node, "become_method", mistakes).or(method);
-    if let Some(node) = node.get("vars") {
-        inherited.vars.extend(vars(node, mistakes));
-    }
-    inherited
+fn is_keyword(name: &str) -> bool {
+    KEYWORDS.contains(&name)
+        || inherited::KEYWORDS.contains(&name)
+        || looping::keywords().any(|known| known == name)
 }
 
-fn decoded<T: serde::de::DeserializeOwned>(
-    node: &Node,
-    key: &str,
-    mistakes: &mut Diagnostics,
-) -> Option<T> {
-    mistakes.keep(node.get(key)?.decode())
-}
-
-/// The names under a key, which may hold commas.
+/// The names under a key.
 fn listed(node: &Node, key: &str, mistakes: &mut Diagnostics) -> Vec<String> {
     let items = node.get(key).map(Node::one_or_many).unwrap_or_default();
     items.iter().filter_map(|item| mistakes.keep(item.decode())).collect()
 }
 
-fn loop_control(node: &Node, task: &mut Task, mistakes: &mut Diagnostics) {
-    for (key, value) in mistakes.keep(node.mapping()).unwrap_or_default() {
-        match key.text.as_str() {
-            "loop_var" => task.loop_var = mistakes.keep(value.decode()).unwrap_or_default(),
-            "label" => task.loop_label = Some(value.clone()),
-            other => mistakes.push(
-                Diagnostic::new(format!("unknown key `{other}`"))
-                    .at(&key.span)
-                    .did_you_mean(other, ["loop_var", "label"]),
-            ),
-        }
-    }
-}
-
 /// Entries of `args:` stand beside the module's own.
-fn with_args(arguments: &Node, args: Option<&Node>) -> Node {
-    let Some(Kind::Mapping(more)) = args.map(|args| &args.kind) else { return arguments.clone() };
+fn with_args(arguments: Node, args: Option<&Node>) -> Node {
+    let Some(Kind::Mapping(more)) = args.map(|args| &args.kind) else { return arguments };
     let mut entries = match &arguments.kind {
         Kind::Mapping(entries) => entries.clone(),
         Kind::String(_) => {
@@ -185,7 +215,7 @@ fn with_args(arguments: &Node, args: Option<&Node>) -> Node {
         _ => Vec::new(),
     };
     entries.extend(more.iter().cloned());
-    Node { span: arguments.span.clone(), kind: Kind::Mapping(entries) }
+    Node { span: arguments.span, kind: Kind::Mapping(entries) }
 }
 
 /// Finds what can be found before anything is rendered: names of arguments always, values
@@ -195,7 +225,8 @@ fn check_arguments(module: &Module, key: &Key, arguments: &Node, mistakes: &mut 
         mistakes.keep((module.decode)(arguments).map_err(|error| error.at(&key.span)));
         return;
     }
-    for (argument, _) in arguments.mapping().unwrap_or_default() {
+    let Kind::Mapping(entries) = &arguments.kind else { return };
+    for (argument, _) in entries {
         if let Some(mistake) = module.mistaken(&argument.text) {
             mistakes.push(mistake.at(&argument.span));
         }
@@ -204,8 +235,10 @@ fn check_arguments(module: &Module, key: &Key, arguments: &Node, mistakes: &mut 
 
 fn unknown(key: &Key) -> Diagnostic {
     let names = modules::TABLE.iter().map(|module| module.name);
+    let keywords = KEYWORDS.iter().chain(inherited::KEYWORDS).copied();
+    let known = names.chain(keywords).chain(looping::keywords());
     let error = Diagnostic::new(format!("unknown module or keyword `{}`", key.text)).at(&key.span);
-    match crate::diagnostic::nearest(&key.text, names.chain(KEYWORDS.iter().copied())) {
+    match crate::diagnostic::nearest(&key.text, known) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("see the list of modules in the README"),
     }

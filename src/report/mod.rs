@@ -88,6 +88,15 @@ impl TaskResult {
     }
 }
 
+impl TaskResult {
+    /// Whether the host is not what it was, or may not be: what failed may have done a part.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        let fell = matches!(self.status, Status::Failed | Status::Ignored);
+        self.status == Status::Changed || (fell && self.result.get("changed") == Some(&true.into()))
+    }
+}
+
 /// How often each status came up on a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -101,6 +110,9 @@ pub struct Tally {
     pub failed: usize,
     /// Tasks that were skipped.
     pub skipped: usize,
+    /// Tasks that failed and were made up for by a `rescue`.
+    #[serde(default)]
+    pub rescued: usize,
     /// Tasks that failed and were ignored.
     pub ignored: usize,
 }

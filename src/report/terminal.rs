@@ -122,11 +122,11 @@ impl<W: Write> Terminal<W> {
                 Tally { changed: 1.., .. } => CHANGED,
                 _ => OK,
             };
-            let Tally { ok, changed, unreachable, failed, skipped, ignored } = tally;
+            let Tally { ok, changed, unreachable, failed, skipped, rescued, ignored } = tally;
             self.line(&format!(
                 "{style}{host:width$}{style:#} : ok={ok:<4} changed={changed:<4} \
                  unreachable={unreachable:<4} failed={failed:<4} skipped={skipped:<4} \
-                 ignored={ignored}"
+                 rescued={rescued:<4} ignored={ignored}"
             ));
         }
     }

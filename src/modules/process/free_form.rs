@@ -25,7 +25,11 @@ macro_rules! free_form {
                     }
 
                     fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<$type, E> {
-                        Ok($type { $line: Some(line.to_owned()), ..$type::default() })
+                        let none = serde_json::Map::new();
+                        let mut typed = $type::deserialize(serde_json::Value::Object(none))
+                            .map_err(E::custom)?;
+                        typed.$line = Some(line.to_owned());
+                        Ok(typed)
                     }
 
                     // `command: true` is a program, too.

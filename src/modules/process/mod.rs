@@ -13,8 +13,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
-use super::Error;
 use super::filesystem::Identity;
+use super::{Error, around};
 
 mod free_form;
 mod timestamp;
@@ -150,11 +150,13 @@ impl Program {
         if std::env::var_os("TMPDIR").is_some_and(|folder| !PathBuf::from(folder).is_dir()) {
             expression = expression.env_remove("TMPDIR");
         }
-        for (key, value) in &self.environment {
+        let around = around::environment();
+        for (key, value) in around.iter().chain(self.environment.iter().map(|(k, v)| (k, v))) {
             expression = expression.env(key, value);
         }
         let handle = expression.start().map_err(|error| failed(&error))?;
-        let status = match self.timeout {
+        let limit = self.timeout.into_iter().chain(around::time_left()).min();
+        let status = match limit {
             None => Some(handle.wait().map_err(|error| failed(&error))?.status),
             Some(limit) => {
                 handle.wait_timeout(limit).map_err(|error| failed(&error))?.map(|out| out.status)
@@ -163,6 +165,7 @@ impl Program {
         let Some(status) = status else {
             // Its own message matters more than whether it could be killed.
             let _ = handle.kill();
+            around::check_time()?;
             let said = Output { stderr: text(&stderr), stdout: text(&stdout), code: -1 };
             let seconds = self.timeout.unwrap_or_default().as_secs();
             return Err(Error::new(match said.last_words() {
