@@ -5,6 +5,7 @@ use std::thread;
 use nix::sched::{CloneFlags, unshare};
 
 use super::listing::{Tables, parse};
+use crate::modules::around::{self, Around};
 use crate::modules::process::{Output, Program};
 use crate::modules::{Error, Host};
 use crate::netlink::InterfaceName;
@@ -37,10 +38,14 @@ pub(super) fn tried(text: &str, shown: &str, host: &mut Host) -> Result<Tables, 
     let links = host.routes()?.links()?;
     let names = links.into_iter().map(|link| link.name.to_string());
     let names: Vec<String> = names.filter(|name| name != "lo" && text.contains(name)).collect();
+    let within = Around {
+        environment: around::environment(),
+        timeout: around::time_left().map(|left| left.as_secs().max(1)),
+    };
     let tried = thread::scope(|scope| {
         // A namespace is a thread's: programs that it starts are in it, and it ends with them.
-        scope
-            .spawn(|| {
+        let tried = scope.spawn(|| {
+            within.hold(|| {
                 unshare(CloneFlags::CLONE_NEWNET).map_err(|error| {
                     Error::io(
                         "failed to make a network namespace to try the rules in",
@@ -51,7 +56,8 @@ pub(super) fn tried(text: &str, shown: &str, host: &mut Host) -> Result<Tables, 
                 feed(text, shown)?;
                 loaded()
             })
-            .join()
+        });
+        tried.join()
     });
     tried.unwrap_or_else(|_| Err(Error::new("trying the rules ended early")))
 }
