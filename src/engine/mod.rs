@@ -282,6 +282,8 @@ struct Done {
     fate: Option<Fate>,
     /// A failure ends the play for all hosts.
     fatal: bool,
+    /// It is only shown when it fails: it does nothing on a host.
+    unseen: bool,
 }
 
 /// Where a host goes after a task that did not fail.

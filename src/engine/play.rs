@@ -222,7 +222,7 @@ impl<'a> Run<'a, '_> {
                 self.heading(&Heading::Facts);
                 let work = Work::Facts(batch.play);
                 let steps: Vec<_> = hosts.iter().map(|(host, _)| (*host, work.clone())).collect();
-                return self.spread(batch, trail, paths, &steps);
+                return self.spread(batch, trail, paths, &steps).0;
             }
             Todo::Task(task, _) => (task, Heading::Task(Arc::clone(task))),
             Todo::Handler(task, _) => (task, Heading::Handler(Arc::clone(task))),
@@ -236,35 +236,38 @@ impl<'a> Run<'a, '_> {
         let once = task::once(self.shared, *first, &run, &stop.work.bindings());
         let (now, rest) = works.split_at(if once.run_once { 1 } else { works.len() });
         let mut everybody = None;
+        let mut failed = false;
         for some in now.chunks(once.throttle.unwrap_or(now.len()).max(1)) {
-            everybody = self.spread(batch, trail, paths, some).or(everybody);
+            let (some, fell) = self.spread(batch, trail, paths, some);
+            everybody = some.or(everybody);
+            failed |= fell;
         }
-        let failed = paths.get(first).is_none_or(Path::has_failed) || self.out.contains(first);
         for (host, _) in rest {
             self.shared.hosts[*host].take_over(&self.shared.hosts[*first], task);
             if let Some(path) = paths.get_mut(host) {
                 path.pass();
             }
         }
-        if failed && !rest.is_empty() {
-            let why = "a task with `run_once` failed, which ends the run for all hosts";
-            everybody.get_or_insert_with(|| Everybody::Fails(why.into()));
+        if failed && !rest.is_empty() && everybody.is_none() {
+            let why = "a task with `run_once` failed, and with it all hosts";
+            everybody = Some(Everybody::Fails(why.into()));
         }
         everybody
     }
 
-    /// Has every host do its work, and reports in the order of the inventory.
+    /// Has every host do its work, and reports in the order of the inventory; beside what it
+    /// means for the others is whether any of them failed.
     fn spread(
         &mut self,
         batch: &Batch<'a>,
         trail: &Trail<'a>,
         paths: &mut Paths,
         works: &[(usize, Work<'a>)],
-    ) -> Option<Everybody> {
+    ) -> (Option<Everybody>, bool) {
         self.workers.spread(works);
         let mut waiting: IndexMap<usize, Option<Done>> =
             works.iter().map(|(host, _)| (*host, None)).collect();
-        let mut everybody = None;
+        let (mut everybody, mut fell) = (None, false);
         let mut shown = 0;
         while shown < works.len() {
             match self.workers.next() {
@@ -289,23 +292,31 @@ impl<'a> Run<'a, '_> {
                     }
                     _ => {}
                 }
-                if done.fatal && !done.ends_well() {
+                fell |= !done.ends_well();
+                if done.fatal {
                     everybody = Some(Everybody::Fails(FATAL.into()));
                 }
             }
         }
-        everybody
+        (everybody, fell)
     }
 
     fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done) {
+        if done.unseen && done.ends_well() {
+            return;
+        }
         let name = self.shared.hosts[host].name.as_str();
         self.reporter.event(&Event::Host { host: name, results: &done.results });
         let status = overall(&done.results);
         let rescued = done.fate == Some(Fate::Rescued);
         if let Some(tally) = self.summary.tallies.get_mut(name) {
-            match rescued {
-                true => tally.rescued += 1,
-                false => tally.count(status),
+            match status {
+                _ if rescued => tally.rescued += 1,
+                Status::Ignored if done.results.iter().any(TaskResult::has_changed) => {
+                    tally.count(status);
+                    tally.changed += 1;
+                }
+                status => tally.count(status),
             }
         }
         self.summary.bad_input |= status == Status::Failed

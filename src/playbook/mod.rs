@@ -66,6 +66,8 @@ pub struct Play {
     pub handlers: Vec<Arc<Task>>,
     /// Its roles, whose variables all of its tasks see.
     pub roles: Vec<Arc<Role>>,
+    /// Those of them, and of what they depend on, that need not be done again.
+    done_roles: Vec<String>,
     /// Whether handlers that were notified run on a host that failed, too.
     pub force_handlers: bool,
     /// How its hosts keep step.
