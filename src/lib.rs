@@ -4,7 +4,8 @@
 //! The rooms, in the order data flows through them:
 //!
 //! - [`yaml`], [`playbook`], [`inventory`]: text to typed values, every node with its place;
-//! - [`template`]: the only room that knows Tera;
+//! - [`input`]: the controller's files;
+//! - [`template`]: the only room that knows Tera; `pattern`: regular expressions as Python has them;
 //! - [`engine`]: plays x hosts x tasks;
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
@@ -12,6 +13,7 @@
 //! - [`director`]: a whole IPVS setup, shown, compared, kept in a file, made so;
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
+//! - `http`: a request over plain TCP, for probes and the `uri` module;
 //! - [`report`]: what people and programs are told;
 //! - [`schema`]: what can be written, for editors and for `lvsmith modules`;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
@@ -26,6 +28,8 @@ pub mod director;
 pub mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod http;
+pub mod input;
 pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]
@@ -33,6 +37,7 @@ pub mod lab;
 #[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]
 pub mod modules;
 pub mod netlink;
+mod pattern;
 pub mod playbook;
 pub mod report;
 pub mod schema;

@@ -12,7 +12,7 @@ mod lvs;
 mod network;
 
 /// Looks at the machine.
-pub(super) fn gather() -> Value {
+pub(crate) fn gather() -> Value {
     let mut facts = Map::new();
     system(&mut facts);
     distribution::add(&mut facts);

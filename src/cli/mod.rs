@@ -18,20 +18,24 @@ mod generate;
 mod ipvs;
 mod ipvsadm;
 mod lab;
+mod listing;
 mod modules;
 mod output;
 mod place;
+mod plan;
 mod retry;
+mod saved;
 mod schema;
 mod secret;
 mod trial;
+mod validate;
 mod vm;
 
 pub use exit::Exit;
 
 const EXIT_CODES: &str = "Exit codes:
   0    as declared
-  1    different, of `ipvs diff`
+  1    different, of `ipvs diff`, and of `apply` of a plan that holds no more
   2    a host failed
   3    a check failed
   4    bad playbook, inventory, lab file or command line
@@ -52,7 +56,8 @@ enum Command {
     /// Make hosts what a playbook says
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
-    Plan(apply::Apply),
+    Plan(plan::Plan),
+    Validate(validate::Validate),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -91,7 +96,8 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
-        Command::Plan(apply) => apply.plan(),
+        Command::Plan(plan) => plan.run(),
+        Command::Validate(validate) => validate.run().into(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),

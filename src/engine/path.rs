@@ -21,11 +21,18 @@ pub(super) struct Trail<'a> {
     pub(super) play: &'a Play,
     /// Those of the play, and of roles that were included on the way.
     handlers: RwLock<Vec<Arc<Task>>>,
+    /// The title of the task to begin with.
+    start_at: Option<Arc<str>>,
 }
 
 impl<'a> Trail<'a> {
     pub(super) fn new(play: &'a Play) -> Self {
-        Self { play, handlers: RwLock::new(play.handlers.clone()) }
+        Self { play, handlers: RwLock::new(play.handlers.clone()), start_at: None }
+    }
+
+    /// Begins with a task, by its title.
+    pub(super) fn starting_at(self, title: Option<&str>) -> Self {
+        Self { start_at: title.map(Arc::from), ..self }
     }
 
     /// Takes in the handlers of a role that was included.
@@ -97,7 +104,7 @@ impl PartialEq for Todo {
 /// What becomes of a host whose task failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// A `rescue` goes on from here.
+    /// A `rescue` goes on, at once or once what has to be done in any case is done.
     Rescued,
     /// What has to be done in any case is done, then it is out.
     Doomed,
@@ -147,6 +154,11 @@ enum Part {
 }
 
 impl Frame {
+    /// Whether a failure within leads to a `rescue`.
+    fn rescues(&self) -> bool {
+        matches!(&self.list, List::Part(block, Part::Tasks, _) if !block.rescue.is_empty())
+    }
+
     fn new(list: List, rank: usize, bindings: &Arc<Bindings>) -> Self {
         Self { list, at: 0, rank, bindings: Arc::clone(bindings) }
     }
@@ -164,9 +176,9 @@ enum Entry {
 
 impl Path {
     /// The beginning of a play.
-    pub(super) fn new(start_at: Option<&str>) -> Self {
+    pub(super) fn new(trail: &Trail<'_>) -> Self {
         let begin = Frame::new(List::Play, 0, &Arc::default());
-        let until = start_at.map(Arc::from);
+        let until = trail.start_at.clone();
         Self { frames: vec![begin], notified: BTreeSet::new(), until, failed: false }
     }
 
@@ -233,7 +245,7 @@ impl Path {
 
     /// Whether what `--start-at-task` names has come.
     fn begins(&mut self, task: &Task) -> bool {
-        if self.until.as_deref().is_some_and(|name| task.is_called(name)) {
+        if self.until.as_deref().is_some_and(|title| task.title() == title) {
             self.until = None;
         }
         self.until.is_none()
@@ -303,8 +315,9 @@ impl Path {
                     return Fate::Rescued;
                 }
                 List::Part(block, Part::Tasks | Part::Rescue, _) if !block.always.is_empty() => {
+                    let rescued = self.frames.iter().any(Frame::rescues);
                     self.part(block, Part::Always, true, &frame.bindings);
-                    return Fate::Doomed;
+                    return if rescued { Fate::Rescued } else { Fate::Doomed };
                 }
                 _ => {}
             }

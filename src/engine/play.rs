@@ -13,7 +13,7 @@ use super::path::{Fate, Path, Stop, Todo, Trail};
 use super::workers::{Heading, Told, Work, Workers};
 use super::{Chosen, Done, Flow, Options, Roster, Shared, Summary, TaskRun, interrupted, task};
 use crate::playbook::{Play, Size, Strategy, Task};
-use crate::report::{Event, Reporter, Status, overall};
+use crate::report::{Event, Reporter, Status, TaskResult, overall};
 
 pub(super) struct Run<'a, 'r> {
     pub(super) shared: &'a Shared<'a>,
@@ -25,6 +25,8 @@ pub(super) struct Run<'a, 'r> {
     pub(super) cut: HashSet<usize>,
     /// Why nothing more is begun.
     pub(super) over: Option<String>,
+    /// The title of the task that this play begins with.
+    pub(super) start_at: Option<&'a str>,
     /// The play ends with this batch.
     pub(super) play_ends: bool,
     pub(super) summary: Summary,
@@ -124,9 +126,8 @@ impl<'a> Run<'a, '_> {
 
     /// What comes first in the play on all hosts for which it does, before anything else.
     fn in_step(&mut self, batch: &Batch<'a>) {
-        let trail = Arc::new(Trail::new(batch.play));
-        let start_at = self.shared.options.start_at_task.as_deref();
-        let begin = |host: &usize| (*host, Path::new(start_at));
+        let trail = Arc::new(Trail::new(batch.play).starting_at(self.start_at));
+        let begin = |host: &usize| (*host, Path::new(&trail));
         let mut paths: Paths = batch.hosts.iter().map(begin).collect();
         let mut ending = None;
         while !self.over() {
@@ -169,7 +170,7 @@ impl<'a> Run<'a, '_> {
 
     /// Each host on its own way, without waiting for others.
     fn each_alone(&mut self, batch: &Batch<'a>) {
-        let trail = Arc::new(Trail::new(batch.play));
+        let trail = Arc::new(Trail::new(batch.play).starting_at(self.start_at));
         let way = Arc::new(Way { trail, closed: AtomicBool::new(false) });
         self.workers.let_go(&batch.hosts, &way);
         let mut shown = None;
@@ -223,7 +224,7 @@ impl<'a> Run<'a, '_> {
                 self.heading(&Heading::Facts);
                 let work = Work::Facts(batch.play);
                 let steps: Vec<_> = hosts.iter().map(|(host, _)| (*host, work.clone())).collect();
-                return self.spread(batch, trail, paths, &steps);
+                return self.spread(batch, trail, paths, &steps).0;
             }
             Todo::Task(task, _) => (task, Heading::Task(Arc::clone(task))),
             Todo::Handler(task, _) => (task, Heading::Handler(Arc::clone(task))),
@@ -237,31 +238,34 @@ impl<'a> Run<'a, '_> {
         let once = task::once(self.shared, *first, &run, &stop.work.bindings());
         let (now, rest) = works.split_at(if once.run_once { 1 } else { works.len() });
         let mut everybody = None;
+        let mut failed = false;
         for some in now.chunks(once.throttle.unwrap_or(now.len()).max(1)) {
-            everybody = self.spread(batch, trail, paths, some).or(everybody);
+            let (some, fell) = self.spread(batch, trail, paths, some);
+            everybody = some.or(everybody);
+            failed |= fell;
         }
-        let failed = paths.get(first).is_none_or(Path::has_failed) || self.out.contains(first);
         for (host, _) in rest {
             self.shared.hosts[*host].take_over(&self.shared.hosts[*first], task);
             if let Some(path) = paths.get_mut(host) {
                 path.pass();
             }
         }
-        if failed && !rest.is_empty() {
-            let why = "a task with `run_once` failed, which ends the run for all hosts";
-            everybody.get_or_insert_with(|| Everybody::Fails(why.into()));
+        if failed && !rest.is_empty() && everybody.is_none() {
+            let why = "a task with `run_once` failed, and with it all hosts";
+            everybody = Some(Everybody::Fails(why.into()));
         }
         everybody
     }
 
-    /// Has every host do its work, and reports in the order of the inventory.
+    /// Has every host do its work, and reports in the order of the inventory; beside what it
+    /// means for the others is whether any of them failed.
     fn spread(
         &mut self,
         batch: &Batch<'a>,
         trail: &Trail<'a>,
         paths: &mut Paths,
         works: &[(usize, Work<'a>)],
-    ) -> Option<Everybody> {
+    ) -> (Option<Everybody>, bool) {
         self.workers.spread(works);
         let title = works.first().map(|(_, work)| work.title());
         for (host, _) in works {
@@ -269,7 +273,7 @@ impl<'a> Run<'a, '_> {
         }
         let mut waiting: IndexMap<usize, Option<(Done, Duration)>> =
             works.iter().map(|(host, _)| (*host, None)).collect();
-        let mut everybody = None;
+        let (mut everybody, mut fell) = (None, false);
         let mut shown = 0;
         while shown < works.len() {
             match self.workers.next() {
@@ -297,23 +301,31 @@ impl<'a> Run<'a, '_> {
                     }
                     _ => {}
                 }
-                if done.fatal && !done.ends_well() {
+                fell |= !done.ends_well();
+                if done.fatal {
                     everybody = Some(Everybody::Fails(FATAL.into()));
                 }
             }
         }
-        everybody
+        (everybody, fell)
     }
 
     fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done, took: Duration) {
+        if done.unseen && done.ends_well() {
+            return;
+        }
         let name = self.shared.hosts[host].name.as_str();
         self.reporter.event(&Event::Host { host: name, results: &done.results, took });
         let status = overall(&done.results);
         let rescued = done.fate == Some(Fate::Rescued);
         if let Some(tally) = self.summary.tallies.get_mut(name) {
-            match rescued {
-                true => tally.rescued += 1,
-                false => tally.count(status),
+            match status {
+                _ if rescued => tally.rescued += 1,
+                Status::Ignored if done.results.iter().any(TaskResult::has_changed) => {
+                    tally.count(status);
+                    tally.changed += 1;
+                }
+                status => tally.count(status),
             }
         }
         self.summary.bad_input |= status == Status::Failed
@@ -407,7 +419,8 @@ impl Done {
 
 impl Options {
     /// Whether a task is among those that tags choose.
-    pub(super) fn tagged(&self, task: &Task) -> bool {
+    #[must_use]
+    pub fn tagged(&self, task: &Task) -> bool {
         let Self { tags, skip_tags, .. } = self;
         let own = &task.inherited.tags;
         // Every task is among all of those that have tags, or of those that have none.

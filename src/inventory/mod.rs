@@ -13,6 +13,7 @@ use crate::yaml::{Kind, Node};
 mod pattern;
 mod range;
 
+pub(crate) use pattern::glob;
 pub use pattern::select;
 
 /// The most hosts of an inventory; a few words could stand for any number of them.

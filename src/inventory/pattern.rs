@@ -52,7 +52,7 @@ fn named<'a>(inventory: &'a Inventory, name: &str) -> Result<Vec<&'a str>, Diagn
 }
 
 /// Each part between two `*` is taken where it comes first: no way back is ever needed.
-fn glob(pattern: &str, name: &str) -> bool {
+pub(crate) fn glob(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let (between, last) = rest.rsplit_once('*').unwrap_or(("", rest));
     let inner = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));

@@ -66,6 +66,8 @@ pub struct Play {
     pub handlers: Vec<Arc<Task>>,
     /// Its roles, whose variables all of its tasks see.
     pub roles: Vec<Arc<Role>>,
+    /// Those of them, and of what they depend on, that need not be done again.
+    done_roles: Vec<String>,
     /// Whether handlers that were notified run on a host that failed, too.
     pub force_handlers: bool,
     /// How its hosts keep step.
@@ -79,9 +81,14 @@ pub struct Play {
 impl Play {
     /// Every task that was read, handlers and what includes bring among them.
     pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.steps().chain(&self.handlers)
+    }
+
+    /// The same without handlers.
+    pub fn steps(&self) -> impl Iterator<Item = &Arc<Task>> {
         let mut tasks = Vec::new();
         self.sections.iter().flat_map(|list| list.iter()).for_each(|step| step.collect(&mut tasks));
-        tasks.into_iter().chain(&self.handlers)
+        tasks.into_iter()
     }
 }
 

@@ -99,6 +99,15 @@ impl TaskResult {
     }
 }
 
+impl TaskResult {
+    /// Whether the host is not what it was, or may not be: what failed may have done a part.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        let fell = matches!(self.status, Status::Failed | Status::Ignored);
+        self.status == Status::Changed || (fell && self.result.get("changed") == Some(&true.into()))
+    }
+}
+
 /// How often each status came up on a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
