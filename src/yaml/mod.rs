@@ -4,6 +4,8 @@
 //! deserializer, so that a typed value can be asked of any node and a mistake is shown at the
 //! very scalar that holds it.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -182,11 +184,21 @@ impl Node {
     }
 }
 
+/// The most bytes of a text: what is larger was not written by hand, or never ends.
+pub const LARGEST: usize = 32 << 20;
+
 /// Reads a file into a source; what is not UTF-8 is an error at its place.
 pub fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path)
+    let mut bytes = Vec::new();
+    // One byte more tells that there are more, also of a device that has no end.
+    File::open(path)
+        .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| Diagnostic::new(format!("failed to read `{name}`: {error}")))?;
+    if bytes.len() > LARGEST {
+        let message = format!("`{name}` has more than {} MiB", LARGEST >> 20);
+        return Err(Diagnostic::new(message).hint("part it into several files"));
+    }
     source_of(name, bytes)
 }
 
