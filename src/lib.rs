@@ -4,7 +4,7 @@
 //! The rooms, in the order data flows through them:
 //!
 //! - [`yaml`], [`playbook`], [`inventory`]: text to typed values, every node with its place;
-//! - [`template`]: the only room that knows Tera;
+//! - [`template`]: the only room that knows Tera; `pattern`: regular expressions as Python has them;
 //! - [`engine`]: plays x hosts x tasks;
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
 //! - [`modules`]: what an agent can do, each one observe, diff, apply, observe again;
@@ -12,8 +12,10 @@
 //! - [`director`]: a whole IPVS setup, shown, compared, kept in a file, made so;
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
+//! - `http`: a request over plain TCP, for probes and the `uri` module;
 //! - [`report`]: what people and programs are told;
 //! - [`lint`]: what experts of LVS would say about a playbook;
+//! - [`schema`]: what can be written, for editors and for `lvsmith modules`;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
 #[expect(clippy::disallowed_methods, reason = "services are started and stopped here")]
@@ -26,6 +28,7 @@ pub mod director;
 pub mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod http;
 pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]
@@ -34,8 +37,10 @@ pub mod lint;
 #[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]
 pub mod modules;
 pub mod netlink;
+mod pattern;
 pub mod playbook;
 pub mod report;
+pub mod schema;
 pub mod template;
 #[expect(clippy::disallowed_methods, reason = "machines are made here")]
 pub mod vm;

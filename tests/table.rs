@@ -12,7 +12,7 @@ use lvsmith::yaml::{self, Node};
 use serde_json::Value;
 
 /// Files of `src/modules` that are no modules.
-const NOT_MODULES: [&str; 4] = ["mod", "host", "around", "shape"];
+const NOT_MODULES: [&str; 3] = ["mod", "host", "around"];
 
 fn schema(module: &Module) -> Value {
     serde_json::to_value((module.schema)()).unwrap()

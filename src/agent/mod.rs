@@ -10,7 +10,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::stat::{Mode as Umask, umask};
 use nix::unistd::{dup2_stdin, dup2_stdout};
 
-mod facts;
+pub(crate) mod facts;
 mod inbox;
 mod lock;
 pub mod protocol;

@@ -264,5 +264,26 @@ pub fn enable(unit: &Unit, enabled: bool) -> Result<(), Error> {
     Ok(())
 }
 
+/// Where a unit that may not be started leads.
+const NOTHING: &str = "/dev/null";
+
+/// Keeps a service from being started, or takes that back.
+pub fn mask(unit: &Unit, masked: bool) -> Result<(), Error> {
+    let link = Path::new("/etc/systemd/system").join(format!("{}.service", unit.name));
+    let failed =
+        |error: &std::io::Error| Error::io(format!("failed to change `{}`", link.display()), error);
+    let leads_nowhere = fs::read_link(&link).is_ok_and(|to| to == Path::new(NOTHING));
+    match masked {
+        true if leads_nowhere => Ok(()),
+        true if link.symlink_metadata().is_ok() => {
+            Err(Error::new(format!("`{}` is in the way of a mask", link.display()))
+                .hint("a unit file of one's own is not masked but removed"))
+        }
+        true => std::os::unix::fs::symlink(NOTHING, &link).map_err(|error| failed(&error)),
+        false if leads_nowhere => fs::remove_file(&link).map_err(|error| failed(&error)),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests;

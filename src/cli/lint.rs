@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::apply::{both, extra_vars, inventory};
+use super::inventory::InventoryArgs;
 use super::{Exit, complain_at};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::Options;
@@ -22,9 +23,8 @@ pub(super) struct Lint {
     /// The playbook
     #[arg(required_unless_present = "explain")]
     playbook: Option<PathBuf>,
-    /// The inventory; without it `inventory.yml` beside the playbook, or this machine alone
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    inventory: InventoryArgs,
     /// A variable over all others: `name=value`, `{name: value}`, or `@file.yml`
     #[arg(short, long, value_name = "VARS")]
     extra_vars: Vec<String>,
@@ -63,7 +63,7 @@ impl Lint {
             extra.extend(extra_vars(text).map_err(Diagnostics::from)?);
         }
         let path = self.playbook.as_deref().unwrap_or(Path::new(""));
-        let inventory = inventory(path, self.inventory.as_deref());
+        let inventory = inventory(path, &self.inventory);
         let (playbook, inventory) = both(Playbook::read(path), inventory)?;
         let options = Options { extra, ..Options::default() };
         let findings = lint::lint(&playbook, &inventory, &options, &rules)?;

@@ -12,14 +12,20 @@ use crate::engine;
 mod agent;
 mod apply;
 mod connector;
+mod defaults;
 mod exit;
+mod facts;
 mod generate;
+mod inventory;
 mod ipvs;
 mod ipvsadm;
 mod lab;
 mod lint;
+mod modules;
+mod output;
 mod place;
 mod retry;
+mod schema;
 mod secret;
 mod trial;
 mod vm;
@@ -51,6 +57,8 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(apply::Apply),
     Lint(lint::Lint),
+    Inventory(inventory::Show),
+    Facts(facts::Facts),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -63,6 +71,8 @@ enum Command {
     /// Run commands in a micro-VM that has a kernel with IPVS
     #[command(subcommand)]
     Vm(vm::Vm),
+    Modules(modules::Modules),
+    Schema(schema::Schema),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -89,10 +99,14 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply(),
         Command::Plan(apply) => apply.plan(),
         Command::Lint(lint) => lint.run(),
+        Command::Inventory(show) => show.run(),
+        Command::Facts(facts) => facts.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
+        Command::Modules(modules) => modules.run().into(),
+        Command::Schema(schema) => schema.run().into(),
         Command::Completions(shell) => shell.run(Cli::command()).into(),
         Command::Man(man) => man.run(Cli::command()).into(),
     }

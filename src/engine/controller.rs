@@ -1,15 +1,21 @@
-//! Modules that run in the controller: `debug`, `assert`, `set_fact`. They change nothing; what
-//! `set_fact` finds is in its result.
+//! Modules that run in the controller: `debug`, `assert`, `fail`, `pause`, `set_fact`. They change
+//! nothing; what `set_fact` finds is in its result.
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::interrupted;
 use super::outcome::Failure;
 use super::task::Worker;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{self, Vars};
-use crate::modules::Error;
+use crate::modules::fail::Fail;
+use crate::modules::pause::Pause;
+use crate::modules::process::Timestamp;
+use crate::modules::{self, Error};
 use crate::playbook::shown;
 use crate::report::{Status, TaskResult};
 use crate::template::Renderer;
@@ -20,10 +26,17 @@ pub(super) fn run(
     rendered: &Node,
     arguments: Value,
     renderer: &Renderer<'_>,
+    check: bool,
 ) -> Result<TaskResult, Failure> {
     match worker.task().module.name {
         "debug" => debug(rendered, &arguments, renderer),
         "assert" => assert(rendered, &arguments, renderer),
+        "fail" => Err(Error::new(modules::arguments::<Fail>(arguments)?.msg).into()),
+        "pause" if check => Ok(TaskResult {
+            message: Some("not waited for in check mode".into()),
+            ..TaskResult::new(Status::Skipped)
+        }),
+        "pause" => Ok(pause(&modules::arguments(arguments)?)?),
         "set_fact" => {
             let Value::Object(facts) = arguments else {
                 return Err(rendered.expected("a mapping of facts").into());
@@ -149,4 +162,33 @@ fn files(path: &Path, is_folder: bool) -> Vec<PathBuf> {
             false => Vec::new(),
         })
         .collect()
+}
+
+/// How long an interrupt may go unnoticed.
+const STEP: Duration = Duration::from_millis(100);
+
+fn pause(pause: &Pause) -> Result<TaskResult, Error> {
+    let (start, clock) = (Timestamp::now(), Instant::now());
+    loop {
+        if interrupted() {
+            return Err(Error::new("the pause was interrupted"));
+        }
+        let left = pause.duration().saturating_sub(clock.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        sleep(left.min(STEP));
+    }
+    let result = json!({
+        "start": start.to_string(),
+        "stop": Timestamp::now().to_string(),
+        "delta": clock.elapsed().as_secs(),
+        "rc": 0,
+        "stdout": pause.told(clock.elapsed().as_secs_f64()),
+        "stderr": "",
+        "echo": pause.echo,
+        "user_input": "",
+    });
+    let result = result.as_object().cloned().unwrap_or_default();
+    Ok(TaskResult { shown: pause.prompt.clone(), result, ..TaskResult::new(Status::Ok) })
 }

@@ -43,7 +43,7 @@ impl From<Unreachable> for Failure {
 
 pub(super) fn registered(result: &TaskResult) -> Map<String, Value> {
     let mut value = result.result.clone();
-    value.insert("changed".into(), (result.status == Status::Changed).into());
+    value.insert("changed".into(), result.has_changed().into());
     value.insert("failed".into(), matches!(result.status, Status::Failed | Status::Ignored).into());
     value.insert("skipped".into(), (result.status == Status::Skipped).into());
     if let Some(message) = &result.message {

@@ -6,10 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use super::play::overall;
 use super::{Done, Flow, Options};
 use crate::playbook::{Block, Contents, Play, Step, Task};
-use crate::report::{Status, TaskResult};
+use crate::report::{Status, TaskResult, overall};
 
 /// Variables that the loops around a file of tasks give it, inner ones last.
 pub(super) type Bindings = Vec<(String, Value)>;
@@ -98,7 +97,7 @@ impl PartialEq for Todo {
 /// What becomes of a host whose task failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// A `rescue` goes on from here.
+    /// A `rescue` goes on, at once or once what has to be done in any case is done.
     Rescued,
     /// What has to be done in any case is done, then it is out.
     Doomed,
@@ -148,6 +147,11 @@ enum Part {
 }
 
 impl Frame {
+    /// Whether a failure within leads to a `rescue`.
+    fn rescues(&self) -> bool {
+        matches!(&self.list, List::Part(block, Part::Tasks, _) if !block.rescue.is_empty())
+    }
+
     fn new(list: List, rank: usize, bindings: &Arc<Bindings>) -> Self {
         Self { list, at: 0, rank, bindings: Arc::clone(bindings) }
     }
@@ -304,8 +308,9 @@ impl Path {
                     return Fate::Rescued;
                 }
                 List::Part(block, Part::Tasks | Part::Rescue, _) if !block.always.is_empty() => {
+                    let rescued = self.frames.iter().any(Frame::rescues);
                     self.part(block, Part::Always, true, &frame.bindings);
-                    return Fate::Doomed;
+                    return if rescued { Fate::Rescued } else { Fate::Doomed };
                 }
                 _ => {}
             }

@@ -256,7 +256,9 @@ fn is_smooth(task: &Task, host: &HostState) -> bool {
         && (task.module.name == "set_fact" || (task.register.is_some() && changed.is_some()));
     // The file may be one that a task before it writes.
     let reads_here = host.is_here() && matches!(task.module.name, "copy" | "template");
-    !(judged || in_turn || reads_here)
+    // What facts there will be, or that those before it are done, only doing it tells.
+    let by_itself = matches!(task.module.name, "hostname" | "pause" | "setup");
+    !(judged || in_turn || reads_here || by_itself)
 }
 
 /// The names that have other values once the task is done.

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -12,7 +13,7 @@ use super::path::{Fate, Path, Stop, Todo, Trail};
 use super::workers::{Heading, Told, Work, Workers};
 use super::{Chosen, Done, Flow, Options, Roster, Shared, Summary, TaskRun, interrupted, task};
 use crate::playbook::{Play, Size, Strategy, Task};
-use crate::report::{Event, Reporter, Status, TaskResult};
+use crate::report::{Event, Reporter, Status, TaskResult, overall};
 
 pub(super) struct Run<'a, 'r> {
     pub(super) shared: &'a Shared<'a>,
@@ -175,12 +176,12 @@ impl<'a> Run<'a, '_> {
         let mut under_way = batch.hosts.len();
         while under_way > 0 {
             match self.workers.next() {
-                Some(Told::Passed(host, heading, done)) => {
+                Some(Told::Passed(host, heading, done, took)) => {
                     if shown.as_ref() != Some(&heading) {
                         self.heading(&heading);
                         shown = Some(heading);
                     }
-                    self.settle(batch, host, &done);
+                    self.settle(batch, host, &done, took);
                     match done.flow {
                         Flow::EndBatch => way.closed.store(true, Ordering::SeqCst),
                         Flow::EndPlay => {
@@ -222,7 +223,7 @@ impl<'a> Run<'a, '_> {
                 self.heading(&Heading::Facts);
                 let work = Work::Facts(batch.play);
                 let steps: Vec<_> = hosts.iter().map(|(host, _)| (*host, work.clone())).collect();
-                return self.spread(batch, trail, paths, &steps);
+                return self.spread(batch, trail, paths, &steps).0;
             }
             Todo::Task(task, _) => (task, Heading::Task(Arc::clone(task))),
             Todo::Handler(task, _) => (task, Heading::Handler(Arc::clone(task))),
@@ -236,51 +237,61 @@ impl<'a> Run<'a, '_> {
         let once = task::once(self.shared, *first, &run, &stop.work.bindings());
         let (now, rest) = works.split_at(if once.run_once { 1 } else { works.len() });
         let mut everybody = None;
+        let mut failed = false;
         for some in now.chunks(once.throttle.unwrap_or(now.len()).max(1)) {
-            everybody = self.spread(batch, trail, paths, some).or(everybody);
+            let (some, fell) = self.spread(batch, trail, paths, some);
+            everybody = some.or(everybody);
+            failed |= fell;
         }
-        let failed = paths.get(first).is_none_or(Path::has_failed) || self.out.contains(first);
         for (host, _) in rest {
             self.shared.hosts[*host].take_over(&self.shared.hosts[*first], task);
             if let Some(path) = paths.get_mut(host) {
                 path.pass();
             }
         }
-        if failed && !rest.is_empty() {
-            let why = "a task with `run_once` failed, which ends the run for all hosts";
-            everybody.get_or_insert_with(|| Everybody::Fails(why.into()));
+        if failed && !rest.is_empty() && everybody.is_none() {
+            let why = "a task with `run_once` failed, and with it all hosts";
+            everybody = Some(Everybody::Fails(why.into()));
         }
         everybody
     }
 
-    /// Has every host do its work, and reports in the order of the inventory.
+    /// Has every host do its work, and reports in the order of the inventory; beside what it
+    /// means for the others is whether any of them failed.
     fn spread(
         &mut self,
         batch: &Batch<'a>,
         trail: &Trail<'a>,
         paths: &mut Paths,
         works: &[(usize, Work<'a>)],
-    ) -> Option<Everybody> {
+    ) -> (Option<Everybody>, bool) {
         self.workers.spread(works);
-        let mut waiting: IndexMap<usize, Option<Done>> =
+        let title = works.first().map(|(_, work)| work.title());
+        for (host, _) in works {
+            self.doing(*host, title.as_deref());
+        }
+        let mut waiting: IndexMap<usize, Option<(Done, Duration)>> =
             works.iter().map(|(host, _)| (*host, None)).collect();
-        let mut everybody = None;
+        let (mut everybody, mut fell) = (None, false);
         let mut shown = 0;
         while shown < works.len() {
             match self.workers.next() {
-                Some(Told::Step(host, done)) => drop(waiting.insert(host, Some(done))),
+                Some(Told::Step(host, done, took)) => {
+                    self.doing(host, None);
+                    waiting.insert(host, Some((done, took)));
+                }
                 Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(_) => {}
                 None => break,
             }
             while let Some((host, done)) = waiting.get_index_mut(shown) {
-                let Some(mut done) = done.take() else { break };
+                let Some((mut done, took)) = done.take() else { break };
                 let host = *host;
                 shown += 1;
                 if let Some(path) = paths.get_mut(&host) {
                     path.answer(trail, &mut done);
                 }
-                self.settle(batch, host, &done);
+                self.settle(batch, host, &done, took);
                 match done.flow {
                     Flow::EndBatch => everybody = Some(Everybody::Ends),
                     Flow::EndPlay => {
@@ -289,23 +300,31 @@ impl<'a> Run<'a, '_> {
                     }
                     _ => {}
                 }
-                if done.fatal && !done.ends_well() {
+                fell |= !done.ends_well();
+                if done.fatal {
                     everybody = Some(Everybody::Fails(FATAL.into()));
                 }
             }
         }
-        everybody
+        (everybody, fell)
     }
 
-    fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done) {
+    fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done, took: Duration) {
+        if done.unseen && done.ends_well() {
+            return;
+        }
         let name = self.shared.hosts[host].name.as_str();
-        self.reporter.event(&Event::Host { host: name, results: &done.results });
+        self.reporter.event(&Event::Host { host: name, results: &done.results, took });
         let status = overall(&done.results);
         let rescued = done.fate == Some(Fate::Rescued);
         if let Some(tally) = self.summary.tallies.get_mut(name) {
-            match rescued {
-                true => tally.rescued += 1,
-                false => tally.count(status),
+            match status {
+                _ if rescued => tally.rescued += 1,
+                Status::Ignored if done.results.iter().any(TaskResult::has_changed) => {
+                    tally.count(status);
+                    tally.changed += 1;
+                }
+                status => tally.count(status),
             }
         }
         self.summary.bad_input |= status == Status::Failed
@@ -353,14 +372,21 @@ impl<'a> Run<'a, '_> {
     }
 
     fn heading(&mut self, heading: &Heading) {
-        let (name, handler) = match heading {
-            // What it does shows in what comes next.
-            Heading::Task(task) | Heading::Handler(task) if task.module.name == "meta" => return,
-            Heading::Facts => ("Gathering Facts".to_owned(), false),
-            Heading::Task(task) => (task.title(), false),
-            Heading::Handler(task) => (task.title(), true),
-        };
-        self.reporter.event(&Event::Task { name: &name, handler });
+        let task = heading.task();
+        // What it does shows in what comes next.
+        if task.is_some_and(|task| task.module.name == "meta") {
+            return;
+        }
+        let name = heading.title();
+        let handler = matches!(heading, Heading::Handler(_));
+        let module = task.map(|task| task.module_key.text.as_str());
+        let place = task.map(|task| &task.span);
+        self.reporter.event(&Event::Task { name: &name, handler, module, place });
+    }
+
+    fn doing(&mut self, host: usize, task: Option<&str>) {
+        let host = self.shared.hosts[host].name.as_str();
+        self.reporter.event(&Event::Doing { host, task });
     }
 
     /// Whether nothing more is begun.
@@ -408,13 +434,4 @@ impl Options {
         }
         has(tags) || always || (!never && tags.iter().any(|tag| tag == "all"))
     }
-}
-
-/// The worst of a loop's items counts for the task.
-pub(super) fn overall(results: &[TaskResult]) -> Status {
-    use Status::{Changed, Failed, Ignored, Ok, Skipped, Unreachable};
-    [Unreachable, Failed, Ignored, Changed, Ok]
-        .into_iter()
-        .find(|status| results.iter().any(|result| result.status == *status))
-        .unwrap_or(Skipped)
 }

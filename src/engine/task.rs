@@ -12,7 +12,6 @@ use super::identity::{Said, said};
 use super::items::Item;
 use super::outcome::{Failure, failed, registered, settled};
 use super::path::Bindings;
-use super::play::overall;
 use super::scope::Scope;
 use super::workers::Work;
 use super::{Done, Flow, Shared, TaskRun, controller, interrupted, items, prepare};
@@ -20,7 +19,7 @@ use crate::connection::{AgentClient, Call, Unreachable};
 use crate::diagnostic::Diagnostic;
 use crate::modules::{Around, Mode, Place};
 use crate::playbook::{Contents, Inherited, Play, Task};
-use crate::report::{Status, TaskResult};
+use crate::report::{Status, TaskResult, overall};
 use crate::template::Renderer;
 use crate::yaml::Node;
 
@@ -200,7 +199,10 @@ impl<'a> Worker<'a> {
         let renderer = Renderer::new(scope);
         let tries = match (&task.until, &task.retries) {
             (None, None) => 1,
-            (_, retries) => said(retries.as_ref(), &renderer)?.unwrap_or(3).saturating_add(1),
+            // As ever in Ansible: three tries when nothing is said, and one more than is said.
+            (_, retries) => {
+                said(retries.as_ref(), &renderer)?.map_or(3, |more| more.saturating_add(1))
+            }
         };
         let delay = if tries > 1 { said(task.delay.as_ref(), &renderer)? } else { None };
         let delay = Duration::from_secs_f64(delay.unwrap_or(5.0).clamp(0.0, 3600.0));
@@ -227,7 +229,8 @@ impl<'a> Worker<'a> {
                     let what = format!("`until` did not hold after {attempt} tries: {until}");
                     result.message = Some(what);
                 }
-                result.result.insert("attempts".into(), attempt.into());
+                let counted = if holds { attempt } else { attempt - 1 };
+                result.result.insert("attempts".into(), counted.into());
                 return Ok(result);
             }
             attempt += 1;
@@ -299,7 +302,7 @@ impl<'a> Worker<'a> {
         if let Some(contents) = kept.get(&key) {
             return Ok(Some((Arc::clone(contents), shown)));
         }
-        let read = task.bring(&rendered, &self.run.trail.play.folder);
+        let read = task.bring(&rendered, self.run.trail.play);
         let contents = read.map_err(Failure::Mistakes)?;
         kept.insert(key, Arc::clone(&contents));
         Ok(Some((contents, shown)))
@@ -330,17 +333,18 @@ impl<'a> Worker<'a> {
         let rendered = renderer.node(&task.arguments)?;
         let arguments =
             (task.module.decode)(&rendered).map_err(|error| error.at(&task.module_key.span))?;
+        let check = said(task.inherited.check_mode.as_ref(), &renderer)?;
+        let check = check.unwrap_or(self.shared.options.check);
         let Place::Agent(_) = task.module.place else {
-            return controller::run(self, &rendered, arguments, &renderer).map(Ready::Known);
+            return controller::run(self, &rendered, arguments, &renderer, check).map(Ready::Known);
         };
-        let Inherited { check_mode, diff, delegate_to, timeout, run_once, throttle, .. } =
-            &task.inherited;
+        let Inherited { diff, delegate_to, timeout, run_once, throttle, .. } = &task.inherited;
         // What they come to has been asked already; a mistake in them shows here.
         said(run_once.as_ref(), &renderer)?;
         said(throttle.as_ref(), &renderer)?;
         let options = self.shared.options;
         let mode = Mode {
-            check: said(check_mode.as_ref(), &renderer)?.unwrap_or(options.check),
+            check,
             diff: said(diff.as_ref(), &renderer)?.unwrap_or(options.diff) && !self.hides(&scope),
         };
         let around = Around {
@@ -383,7 +387,8 @@ impl<'a> Worker<'a> {
         if self.hides(&scope) {
             results.iter_mut().for_each(hide);
         }
-        let mut done = Done { results, ..Done::default() };
+        let unseen = self.task().module.name == "meta";
+        let mut done = Done { results, unseen, ..Done::default() };
         match overall(&done.results) {
             Status::Changed => match self.notified(&scope) {
                 Ok(notified) => done.notified = notified,
@@ -416,7 +421,8 @@ impl<'a> Worker<'a> {
     /// What a `rescue` may ask for.
     fn note_failure(&self, results: &[TaskResult]) {
         let failed = results.iter().find(|result| result.status.ends_host());
-        let task = json!({"name": self.task().title(), "action": self.task().module.name});
+        let name = self.task().name.as_ref().and_then(Node::as_str).unwrap_or_default();
+        let task = json!({"name": name, "action": self.task().module.name});
         let mut learned = self.host.learn();
         learned.registered.insert("ansible_failed_task".into(), task);
         let result = Value::Object(failed.map(registered).unwrap_or_default());
@@ -434,18 +440,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// `set_fact` and `include_vars` say what they found, and the host keeps it.
+    /// `set_fact`, `include_vars` and modules that gather facts say what they found, and the host
+    /// keeps it.
     fn learn(&self, result: &TaskResult) {
         let Some(Value::Object(facts)) = result.result.get("ansible_facts") else { return };
-        let module = self.task().module.name;
-        if !matches!(module, "set_fact" | "include_vars") {
-            return;
-        }
         facts.keys().for_each(|name| self.host.set_unknown(name, false));
         let mut learned = self.host.learn();
-        match module {
+        match self.task().module.name {
             "set_fact" => learned.registered.extend(facts.clone()),
-            _ => learned.included.extend(facts.clone()),
+            "include_vars" => learned.included.extend(facts.clone()),
+            _ => learned.facts.extend(facts.clone()),
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::process::{Output, Program, free_form, split};
+use super::process::{Output, Program, Timestamp, free_form, split};
 use super::{Action, Error, Host, Mode, Outcome};
 
 /// Runs a program without a shell: no variables, pipes or redirections.
@@ -93,11 +93,16 @@ pub(super) struct Guard<'a> {
 impl Guard<'_> {
     /// Runs the program unless it is not needed; `line` is what a plan shows of it.
     pub(super) fn run(&self, program: Program, line: &str, mode: Mode) -> Result<Outcome, Error> {
+        let unneeded = |why: String| {
+            let said = json!({"rc": 0, "stdout": format!("skipped, since {why}"), "stderr": "",
+                "cmd": line, "msg": format!("not run: {why}")});
+            Outcome { result: said.as_object().cloned().unwrap_or_default(), ..Outcome::default() }
+        };
         if let Some(path) = self.creates.filter(|path| self.exists(path)) {
-            return Ok(Outcome::skipped(format!("`{path}` exists")));
+            return Ok(unneeded(format!("`{path}` exists")));
         }
         if let Some(path) = self.removes.filter(|path| !self.exists(path)) {
-            return Ok(Outcome::skipped(format!("`{path}` does not exist")));
+            return Ok(unneeded(format!("`{path}` does not exist")));
         }
         let changes = vec![format!("run `{line}`")];
         if mode.check {
@@ -122,6 +127,8 @@ impl Guard<'_> {
             if !words.is_empty() {
                 message = format!("{message}: {words}");
             }
+            // It ran, and nobody knows what it did before it failed.
+            result.insert("changed".into(), true.into());
             return Err(Error { result, ..Error::new(message) });
         }
         Ok(Outcome { changed: true, changes, result, ..Outcome::default() })
@@ -144,43 +151,6 @@ fn result(output: &Output) -> Map<String, Value> {
     map.insert("stderr".into(), stderr.into());
     map.insert("stderr_lines".into(), stderr.lines().collect());
     map
-}
-
-/// A moment in UTC, as `2026-01-31 23:59:59.123456`.
-struct Timestamp(std::time::Duration);
-
-impl Timestamp {
-    fn now() -> Self {
-        let now = std::time::SystemTime::now();
-        Self(now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default())
-    }
-}
-
-impl std::fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0.as_secs();
-        let (year, month, day) = civil(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        let micros = self.0.subsec_micros();
-        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
-    }
-}
-
-/// Year, month and day of a day counted from 1970-01-01.
-///
-/// The years are counted from March, so that the leap day is the last day of one.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
 }
 
 /// As Ansible shows one: `0:00:01.250000`.

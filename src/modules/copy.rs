@@ -5,8 +5,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::filesystem::{Content, FileMode, Placed};
-use super::{Arguments, Error};
+use super::filesystem::{ATTRIBUTES_REFUSED, Content, FileMode, Placed};
+use super::{Arguments, Error, Refused};
 
 /// Puts a file onto the host: one from the playbook's `files` folders, or a text.
 ///
@@ -72,6 +72,8 @@ pub enum Source<'a> {
 }
 
 impl Arguments for Copy {
+    const REFUSED: &'static [Refused] = &[ATTRIBUTES_REFUSED];
+
     fn check(&self) -> Result<(), Error> {
         self.source().map(drop)
     }

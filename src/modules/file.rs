@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::filesystem::{Attributes, FileMode};
-use super::{Action, Error, Host, Mode, Outcome, Resource, converge};
+use super::filesystem::{ATTRIBUTES_REFUSED, Attributes, FileMode};
+use super::{Action, Error, Host, Mode, Outcome, Refused, Resource, converge};
 
 mod change;
 mod observe;
@@ -82,6 +82,8 @@ pub enum State {
 
 /// `touch` is not a state that holds, so that the module is an action around one that does.
 impl Action for File {
+    const REFUSED: &'static [Refused] = &[ATTRIBUTES_REFUSED];
+
     fn check(&self) -> Result<(), Error> {
         Resource::check(self)
     }

@@ -16,12 +16,15 @@ use crate::yaml::Node;
 pub mod address;
 pub(crate) mod around;
 pub mod assert;
+pub mod blockinfile;
 pub mod command;
 pub mod copy;
 pub mod debug;
+pub mod fail;
 pub mod file;
 pub(crate) mod filesystem;
 mod host;
+pub mod hostname;
 pub mod import_role;
 pub mod import_tasks;
 pub mod include_role;
@@ -31,19 +34,26 @@ pub mod ipvs_daemon;
 pub mod ipvs_service;
 pub mod ipvs_table;
 pub mod ipvs_timeouts;
+pub mod lineinfile;
 pub mod link;
 pub mod meta;
 pub mod modprobe;
 mod network;
 pub mod package;
+pub mod pause;
+pub mod ping;
 pub(crate) mod process;
 pub mod route;
 pub mod service;
 pub mod set_fact;
+pub mod setup;
 mod shape;
 pub mod shell;
+pub mod stat;
 pub mod sysctl;
+pub mod systemd;
 pub mod template;
+pub mod uri;
 pub mod wait_for;
 
 pub use around::Around;
@@ -52,6 +62,9 @@ pub use host::{Host, HostKind};
 
 /// A state that a task declares.
 pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Arguments that Ansible's module has and this one has not, with what to do instead.
+    const REFUSED: &'static [Refused] = &[];
+
     /// What was found on the host, apart from what is declared.
     type Observed: Serialize + fmt::Debug;
     /// One step from what is to what should be; `Display` is what a plan shows of it.
@@ -89,6 +102,9 @@ pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
 
 /// Something that runs, rather than a state that holds.
 pub trait Action: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Arguments that Ansible's module has and this one has not, with what to do instead.
+    const REFUSED: &'static [Refused] = &[];
+
     /// Refuses arguments that contradict one another, while their place is still known.
     fn check(&self) -> Result<(), Error> {
         Ok(())
@@ -100,11 +116,17 @@ pub trait Action: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
 
 /// Arguments that only the controller can use, or complete.
 pub trait Arguments: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
+    /// Arguments that Ansible's module has and this one has not, with what to do instead.
+    const REFUSED: &'static [Refused] = &[];
+
     /// Refuses arguments that contradict one another, while their place is still known.
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
 }
+
+/// Names of arguments that are not supported, each with what to do instead.
+pub type Refused = &'static [(&'static str, &'static str)];
 
 /// Whether something is to be there: Ansible's `state` where it has these two values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -220,7 +242,6 @@ pub struct Module {
     pub name: &'static str,
     /// Other names it is known by: Ansible's fully qualified ones.
     pub aliases: &'static [&'static str],
-    fields: fn() -> &'static [&'static str],
     on_a_line: bool,
     /// The arguments; its description is the module's rustdoc, example included.
     pub schema: fn() -> Schema,
@@ -228,6 +249,10 @@ pub struct Module {
     pub decode: fn(&Node) -> Result<Value, Diagnostic>,
     /// Where it runs.
     pub place: Place,
+    /// Every name that an argument has, aliases included; none where any name is one.
+    names: fn() -> &'static [&'static str],
+    /// Ansible's arguments that it has not.
+    refused: &'static [Refused],
 }
 
 impl fmt::Debug for Module {
@@ -241,11 +266,12 @@ impl Module {
         Self {
             name,
             aliases,
-            fields: shape::fields::<R>,
             on_a_line: false,
             schema: schema::<R>,
-            decode: |node| decode(node, R::check),
+            decode: |node| decode(node, R::REFUSED, R::check),
             place: Place::Agent(drive::<R>),
+            names: shape::fields::of::<R>,
+            refused: R::REFUSED,
         }
     }
 
@@ -253,11 +279,12 @@ impl Module {
         Self {
             name,
             aliases,
-            fields: shape::fields::<A>,
             on_a_line: false,
             schema: schema::<A>,
-            decode: |node| decode(node, A::check),
+            decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(act::<A>),
+            names: shape::fields::of::<A>,
+            refused: A::REFUSED,
         }
     }
 
@@ -271,11 +298,12 @@ impl Module {
         Self {
             name,
             aliases,
-            fields: shape::fields::<A>,
             on_a_line: false,
             schema: schema::<A>,
-            decode: |node| decode(node, A::check),
+            decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Agent(drive::<R>),
+            names: shape::fields::of::<A>,
+            refused: A::REFUSED,
         }
     }
 
@@ -287,11 +315,12 @@ impl Module {
         Self {
             name,
             aliases,
-            fields: shape::fields::<A>,
             on_a_line: false,
             schema: schema::<A>,
-            decode: |node| decode(node, A::check),
+            decode: |node| decode(node, A::REFUSED, A::check),
             place: Place::Controller,
+            names: shape::fields::of::<A>,
+            refused: A::REFUSED,
         }
     }
 
@@ -311,10 +340,13 @@ impl Module {
 pub static TABLE: &[Module] = &[
     Module::resource::<address::Address>("address", &[]),
     Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
+    Module::action::<blockinfile::Blockinfile>("blockinfile", &["ansible.builtin.blockinfile"]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]).on_a_line(),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
+    Module::controller::<fail::Fail>("fail", &["ansible.builtin.fail"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<hostname::Hostname>("hostname", &["ansible.builtin.hostname"]),
     Module::controller::<import_role::ImportRole>("import_role", &["ansible.builtin.import_role"]),
     Module::controller::<import_tasks::ImportTasks>(
         "import_tasks",
@@ -339,6 +371,7 @@ pub static TABLE: &[Module] = &[
     Module::resource::<ipvs_service::IpvsService>("ipvs_service", &[]),
     Module::resource::<ipvs_table::IpvsTable>("ipvs_table", &[]),
     Module::resource::<ipvs_timeouts::IpvsTimeouts>("ipvs_timeouts", &[]),
+    Module::action::<lineinfile::Lineinfile>("lineinfile", &["ansible.builtin.lineinfile"]),
     Module::resource::<link::Link>("link", &[]),
     Module::controller::<meta::Meta>("meta", &["ansible.builtin.meta"]).on_a_line(),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
@@ -346,21 +379,24 @@ pub static TABLE: &[Module] = &[
         "package",
         &["ansible.builtin.package", "ansible.builtin.apt", "apt", "ansible.builtin.dnf", "dnf"],
     ),
+    Module::controller::<pause::Pause>("pause", &["ansible.builtin.pause"]),
+    Module::action::<ping::Ping>("ping", &["ansible.builtin.ping"]),
     Module::resource::<route::Route>("route", &[]),
-    Module::action::<service::Service>(
-        "service",
-        &[
-            "ansible.builtin.service",
-            "ansible.builtin.systemd",
-            "systemd",
-            "ansible.builtin.systemd_service",
-            "systemd_service",
-        ],
-    ),
+    Module::action::<service::Service>("service", &["ansible.builtin.service"]),
     Module::controller::<set_fact::SetFact>("set_fact", &["ansible.builtin.set_fact"]),
+    Module::action::<setup::Setup>(
+        "setup",
+        &["ansible.builtin.setup", "ansible.builtin.gather_facts"],
+    ),
     Module::action::<shell::Shell>("shell", &["ansible.builtin.shell"]).on_a_line(),
+    Module::action::<stat::Stat>("stat", &["ansible.builtin.stat"]),
     Module::resource::<sysctl::Sysctl>("sysctl", &["ansible.posix.sysctl"]),
+    Module::action::<systemd::Systemd>(
+        "systemd",
+        &["ansible.builtin.systemd", "ansible.builtin.systemd_service", "systemd_service"],
+    ),
     Module::prepared::<template::Template, Placed>("template", &["ansible.builtin.template"]),
+    Module::action::<uri::Uri>("uri", &["ansible.builtin.uri"]),
     Module::action::<wait_for::WaitFor>("wait_for", &["ansible.builtin.wait_for"]),
 ];
 
@@ -374,10 +410,23 @@ fn schema<T: JsonSchema>() -> Schema {
     schemars::schema_for!(T)
 }
 
+/// Says what to do instead of an argument that only Ansible has.
+fn refused(refused: &[Refused], argument: &str) -> Option<Diagnostic> {
+    let mut rows = refused.iter().copied().flatten();
+    let (name, instead) = rows.find(|(name, _)| *name == argument)?;
+    Some(Diagnostic::new(format!("the argument `{name}` is not supported")).hint(*instead))
+}
+
 fn decode<T: DeserializeOwned + Serialize>(
     node: &Node,
+    not_supported: &[Refused],
     check: fn(&T) -> Result<(), Error>,
 ) -> Result<Value, Diagnostic> {
+    for (key, _) in node.mapping().unwrap_or_default() {
+        if let Some(mistake) = refused(not_supported, &key.text) {
+            return Err(mistake.at(&key.span));
+        }
+    }
     let typed: T = node.decode()?;
     check(&typed).map_err(|error| {
         Diagnostic { hint: error.hint, ..Diagnostic::new(error.message) }.at(&node.span)

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shape::{Several, several};
 use super::{Action, Error, Host, Mode, Outcome, Resource, converge};
 use manager::Manager;
 
@@ -26,8 +27,8 @@ mod manager;
 pub struct Package {
     /// One name, or several; `nginx=1.22.1-9` asks for that version. None at all, with
     /// `update_cache`, only fetches the lists.
-    #[serde(default, alias = "pkg", deserialize_with = "one_or_many")]
-    #[schemars(with = "OneOrMany")]
+    #[serde(default, alias = "pkg", deserialize_with = "several")]
+    #[schemars(with = "Several")]
     pub name: Vec<String>,
     /// Whether they are installed.
     #[serde(default)]
@@ -51,42 +52,6 @@ pub enum State {
     /// They are not.
     #[serde(alias = "removed")]
     Absent,
-}
-
-/// One name, or a list of them.
-#[derive(JsonSchema, Deserialize)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it stands for the shape in the schema")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-fn one_or_many<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
-    struct Names;
-    impl<'de> serde::de::Visitor<'de> for Names {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the name of a package, or a list of names")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<String>, E> {
-            Ok(text.split(',').map(|name| name.trim().to_owned()).collect())
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(
-            self,
-            mut names: A,
-        ) -> Result<Vec<String>, A::Error> {
-            let mut all = Vec::new();
-            while let Some(name) = names.next_element()? {
-                all.push(name);
-            }
-            Ok(all)
-        }
-    }
-    input.deserialize_any(Names)
 }
 
 /// What the package manager knows of the packages in question.

@@ -226,6 +226,7 @@ impl Resource for Sysctl {
                     backup: false,
                 }
                 .write()
+                .map(drop)
             }
         }
     }

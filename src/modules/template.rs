@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Arguments;
 use super::copy::{file_name, yes};
-use super::filesystem::{Content, FileMode, Placed};
+use super::filesystem::{ATTRIBUTES_REFUSED, Content, FileMode, Placed};
+use super::{Arguments, Refused};
 
 /// Renders a template of the playbook and puts the result onto the host.
 ///
@@ -51,7 +51,9 @@ pub struct Template {
     pub validate: Option<String>,
 }
 
-impl Arguments for Template {}
+impl Arguments for Template {
+    const REFUSED: &'static [Refused] = &[ATTRIBUTES_REFUSED];
+}
 
 impl Template {
     /// What the agent is asked to do, given the rendered text of `src`.

@@ -1,11 +1,10 @@
 //! What `include_tasks` and `include_role` bring: read with the playbook where their names are
 //! plain, and during the run where these are templates.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::steps::Reader;
-use super::{Inherited, Step, Task};
+use super::{Inherited, Play, Step, Task};
 use crate::diagnostic::Diagnostics;
 use crate::yaml::Node;
 
@@ -39,11 +38,11 @@ impl Include {
 }
 
 impl Task {
-    /// Reads what an include brings, now that its arguments are rendered; `folder` is the
-    /// playbook's.
-    pub fn bring(&self, arguments: &Node, folder: &Path) -> Result<Arc<Contents>, Diagnostics> {
+    /// Reads what an include brings, now that its arguments are rendered.
+    pub fn bring(&self, arguments: &Node, play: &Play) -> Result<Arc<Contents>, Diagnostics> {
         let mut mistakes = Diagnostics::default();
-        let mut reader = Reader::new(folder, &mut mistakes);
+        let mut reader = Reader::new(&play.folder, &mut mistakes);
+        reader.done.clone_from(&play.done_roles);
         let around = self.include.as_ref().map(|include| &include.around);
         let contents = around.and_then(|around| reader.brought(self, arguments, around));
         mistakes.finish(())?;

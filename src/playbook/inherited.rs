@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Role, Setting, vars, words};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Vars;
-use crate::modules;
+use crate::modules::{self, Module};
 use crate::yaml::{Key, Kind, Node};
 
 /// The keywords, apart from `vars`, `tags` and `when`.
@@ -115,11 +115,15 @@ impl Inherited {
     }
 
     /// The arguments of a module with those it has by default.
-    pub(super) fn with_defaults(&self, module: &str, arguments: Node) -> Node {
-        let ours = self.defaults.iter().rev().filter(|(name, _)| *name == module);
+    pub(super) fn with_defaults(&self, module: &Module, arguments: Node) -> Node {
+        let ours = self.defaults.iter().rev().filter(|(name, _)| *name == module.name);
         let mut entries = match (&arguments.kind, ours.clone().next()) {
             (Kind::Mapping(entries), Some(_)) => entries.clone(),
             (Kind::Null, Some(_)) => Vec::new(),
+            (Kind::String(_), Some(_)) if module.takes("cmd") => {
+                let key = Key { span: arguments.span.clone(), text: "cmd".into() };
+                vec![(key, arguments.clone())]
+            }
             _ => return arguments,
         };
         for (key, value) in ours.flat_map(|(_, defaults)| defaults) {
@@ -147,11 +151,10 @@ fn module_defaults(
             mistakes.push(error.at(&key.span));
             continue;
         };
-        let known = module.arguments();
         let entries = mistakes.keep(arguments.mapping()).unwrap_or_default();
         for (argument, _) in entries {
-            if !known.contains(&argument.text) && !module.takes_any_argument() {
-                mistakes.push(module.lacks(argument));
+            if let Some(mistake) = module.mistaken(&argument.text) {
+                mistakes.push(mistake.at(&argument.span));
             }
         }
         defaults.push((module.name, entries.to_vec()));

@@ -66,6 +66,8 @@ pub struct Play {
     pub handlers: Vec<Arc<Task>>,
     /// Its roles, whose variables all of its tasks see.
     pub roles: Vec<Arc<Role>>,
+    /// Those of them, and of what they depend on, that need not be done again.
+    done_roles: Vec<String>,
     /// Whether handlers that were notified run on a host that failed, too.
     pub force_handlers: bool,
     /// How its hosts keep step.
@@ -99,6 +101,14 @@ impl Playbook {
         import::plays(node, path, &import::Import::default(), &mut plays, &mut mistakes);
         mistakes.finish(Self { path: path.to_owned(), plays })
     }
+}
+
+/// The keywords of a play, of a block and of a task.
+pub(crate) fn keywords() -> [Vec<&'static str>; 3] {
+    let with = |own: &[&'static str]| own.iter().chain(inherited::KEYWORDS).copied().collect();
+    let mut task: Vec<&str> = with(task::KEYWORDS);
+    task.extend(looping::keywords());
+    [with(play::KEYWORDS), with(steps::BLOCK), task]
 }
 
 /// A list of words, or one word, or several with commas between them.

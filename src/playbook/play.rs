@@ -9,7 +9,7 @@ use crate::inventory::{self, Vars};
 use crate::template;
 use crate::yaml::{Kind, Node};
 
-const KEYWORDS: &[&str] = &[
+pub(super) const KEYWORDS: &[&str] = &[
     "name",
     "hosts",
     "gather_facts",
@@ -78,7 +78,7 @@ pub(super) fn decode(
     main.extend(section("tasks", &mut reader));
     let after = section("post_tasks", &mut reader);
     let own = node.get("handlers").map(|list| reader.handlers(list, &inherited));
-    let Reader { mut handlers, roles, .. } = reader;
+    let Reader { mut handlers, roles, done, .. } = reader;
     handlers.extend(own.unwrap_or_default());
     let own_vars = node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default();
     let play = Play {
@@ -96,6 +96,7 @@ pub(super) fn decode(
         sections: [before, main, after].map(Into::into),
         handlers,
         roles,
+        done_roles: done,
         force_handlers: node
             .get("force_handlers")
             .and_then(|force| mistakes.keep(force.decode()))
@@ -140,7 +141,8 @@ fn check_steps(play: &Play, mistakes: &mut Diagnostics) {
     for task in play.tasks() {
         let Inherited { run_once, throttle, .. } = &task.inherited;
         let once = run_once.as_ref().filter(|once| **once != Setting::Known(false));
-        let what = once.map(|_| "run_once").or(throttle.as_ref().map(|_| "throttle"));
+        let once = once.map(|_| if task.module.name == "pause" { "pause" } else { "run_once" });
+        let what = once.or(throttle.as_ref().map(|_| "throttle"));
         if let Some(what) = what {
             mistakes.push(
                 Diagnostic::new(format!("`{what}` where hosts do not wait for one another"))

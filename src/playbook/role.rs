@@ -75,7 +75,16 @@ impl Reader<'_> {
     /// is given other variables.
     pub(super) fn listed_role(&mut self, entry: &Node, around: &Inherited) -> Vec<Step> {
         let Some((name, parameters)) = named(entry, self.mistakes) else { return Vec::new() };
-        if self.done.contains(&name) && parameters.is_empty() {
+        // With other variables, conditions or tags it is another one.
+        let said: Vec<_> = entry
+            .mapping()
+            .unwrap_or_default()
+            .iter()
+            .filter(|(key, _)| !matches!(key.text.as_str(), "role" | "name"))
+            .map(|(key, value)| (&key.text, value.to_json()))
+            .collect();
+        let key = format!("{name} {said:?}");
+        if self.done.contains(&key) {
             return Vec::new();
         }
         let mut inherited = around.within(entry, self.mistakes);
@@ -83,7 +92,10 @@ impl Reader<'_> {
         let loaded = self.role(entry, &name, parameters, &Parts::default(), &inherited);
         let Loaded { steps, role } = loaded.unwrap_or_default();
         self.roles.extend(role);
-        self.done.push(name);
+        // Where a condition may keep it from being done, the next one may have to do it.
+        if inherited.when.is_empty() {
+            self.done.push(key);
+        }
         steps
     }
 

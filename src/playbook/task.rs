@@ -44,7 +44,7 @@ pub struct Task {
 }
 
 /// Keywords of tasks alone.
-const KEYWORDS: &[&str] = &[
+pub(super) const KEYWORDS: &[&str] = &[
     "args",
     "changed_when",
     "delay",
@@ -159,11 +159,15 @@ pub(super) fn decode(node: &Node, around: &Inherited, mistakes: &mut Diagnostics
         }
         return None;
     };
-    let inherited = around.within(node, mistakes);
+    let mut inherited = around.within(node, mistakes);
+    if module.name == "pause" {
+        // As in Ansible, all hosts pause together.
+        inherited.run_once.get_or_insert(Setting::Known(true));
+    }
     let arguments = mistakes
         .keep(one_line::arguments(module, arguments))
         .unwrap_or(Node { kind: Kind::Null, ..arguments.clone() });
-    let arguments = inherited.with_defaults(module.name, with_args(arguments, node.get("args")));
+    let arguments = inherited.with_defaults(module, with_args(arguments, node.get("args")));
     if mistakes.0.len() == before {
         check_arguments(module, module_key, &arguments, mistakes);
     }
@@ -223,8 +227,8 @@ fn check_arguments(module: &Module, key: &Key, arguments: &Node, mistakes: &mut 
     }
     let Kind::Mapping(entries) = &arguments.kind else { return };
     for (argument, _) in entries {
-        if !module.takes(&argument.text) {
-            mistakes.push(module.lacks(argument));
+        if let Some(mistake) = module.mistaken(&argument.text) {
+            mistakes.push(mistake.at(&argument.span));
         }
     }
 }

@@ -78,7 +78,7 @@ pub struct Unit {
     pub(super) remains: bool,
     pub(super) kill_mode: KillMode,
     /// Whether its file is `/dev/null`: it must not be started.
-    pub(super) masked: bool,
+    pub masked: bool,
     /// Where it is recorded which process it is.
     pub(super) records: PathBuf,
     pub(super) timeout_start: Duration,

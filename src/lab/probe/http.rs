@@ -1,7 +1,7 @@
 //! Real requests from this host: a fresh TCP connection for each, as a balancer that
 //! schedules by connection wants it, one after the other so that their order means something.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, Socket, Type};
 
 use super::capture::{Capture, Coverage};
-use super::response::{self, Broken, Response};
+use super::response::{Response, WANTED};
 use super::{Seconds, Url, port};
+use crate::http::{self, Broken, Timed};
 use crate::modules::Error;
 use crate::netlink::MacAddress;
 
@@ -282,21 +283,12 @@ fn unspecified(peer: SocketAddr) -> IpAddr {
     if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-/// A connection whose every step ends at one deadline, however slowly bytes drip in.
-struct Timed<'a> {
-    socket: &'a Socket,
-    deadline: Instant,
-}
-
 impl Timed<'_> {
     fn exchange(&mut self, peer: SocketAddr, request: &[u8]) -> Result<Response, (Stage, Broken)> {
         self.connect(peer).map_err(|error| (Stage::Connect, error.into()))?;
-        let sent = self.left().and_then(|left| {
-            self.socket.set_write_timeout(Some(left))?;
-            self.socket.write_all(request)
-        });
-        sent.map_err(|error| (Stage::Send, error.into()))?;
-        response::read(self).map_err(|broken| (Stage::Receive, broken))
+        self.send(request).map_err(|error| (Stage::Send, error.into()))?;
+        let answer = http::read(self, WANTED).map_err(|broken| (Stage::Receive, broken))?;
+        Ok(answer.into())
     }
 
     /// Waits a moment for the server's end of the connection: who closes first keeps its port
@@ -306,22 +298,6 @@ impl Timed<'_> {
         let mut rest = [0; 1024];
         // Whatever comes or goes wrong now is no part of the answer any more.
         while self.read(&mut rest).is_ok_and(|got| got > 0) {}
-    }
-
-    fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        self.socket.connect_timeout(&peer.into(), self.left()?)
-    }
-
-    fn left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-}
-
-impl Read for Timed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(self.left()?))?;
-        self.socket.read(buffer)
     }
 }
 

@@ -20,8 +20,8 @@ mod port;
 mod response;
 mod seconds;
 mod state;
-mod url;
 
+pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
@@ -30,7 +30,6 @@ pub use ipvs::{Ipvs, Table, VirtualService};
 pub use response::Response;
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
-pub use url::{NotAUrl, Url};
 
 /// One look at the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

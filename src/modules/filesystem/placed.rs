@@ -230,6 +230,7 @@ impl Resource for Placed {
             backup: self.backup,
         }
         .write()
+        .map(drop)
     }
 
     fn preview(&self, observed: &Observed) -> Option<TextDiff> {

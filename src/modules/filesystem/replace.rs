@@ -26,8 +26,8 @@ pub(crate) struct Replacement<'a> {
 }
 
 impl Replacement<'_> {
-    /// Writes the file, all of it or not at all.
-    pub(crate) fn write(&self) -> Result<(), Error> {
+    /// Writes the file, all of it or not at all; says where a backup is, if one was kept.
+    pub(crate) fn write(&self) -> Result<Option<String>, Error> {
         let shown = self.path.display();
         let failed =
             |error: &std::io::Error| Error::io(format!("failed to write `{shown}`"), error);
@@ -52,9 +52,7 @@ impl Replacement<'_> {
         if let Some(command) = self.validate {
             validate(command, temporary.path(), self.path)?;
         }
-        if self.backup {
-            keep(self.path)?;
-        }
+        let backup = if self.backup { keep(self.path)? } else { None };
         temporary.persist(self.path).map_err(|error| match error.error.kind() {
             ErrorKind::ResourceBusy => failed(&error.error)
                 .hint("the file itself is a mount point, as in containers; write another path"),
@@ -65,7 +63,7 @@ impl Replacement<'_> {
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
-        Ok(())
+        Ok(backup)
     }
 }
 
@@ -90,15 +88,15 @@ fn validate(command: &str, file: &Path, wanted: &Path) -> Result<(), Error> {
 }
 
 /// Copies what is there to `NAME.PID.SECONDS~`.
-fn keep(path: &Path) -> Result<(), Error> {
+fn keep(path: &Path) -> Result<Option<String>, Error> {
     if !path.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let copy = format!("{}.{}.{seconds}~", path.display(), std::process::id());
     fs::copy(path, &copy)
-        .map(|_| ())
-        .map_err(|error| Error::io(format!("failed to keep a backup as `{copy}`"), &error))
+        .map_err(|error| Error::io(format!("failed to keep a backup as `{copy}`"), &error))?;
+    Ok(Some(copy))
 }
 
 #[cfg(test)]

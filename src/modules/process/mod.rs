@@ -17,9 +17,11 @@ use super::filesystem::Identity;
 use super::{Error, around};
 
 mod free_form;
+mod timestamp;
 mod words;
 
 pub(crate) use free_form::free_form;
+pub(crate) use timestamp::Timestamp;
 pub(crate) use words::split;
 
 /// Where programs are looked for after the agent's own `PATH`, which over ssh or in a
@@ -251,6 +253,7 @@ fn package_of(program: &str) -> Option<&'static str> {
     Some(match program.rsplit('/').next()? {
         "modprobe" => "kmod",
         "ip" | "ss" => "iproute2",
+        "nft" => "nftables",
         "nginx" => "nginx",
         "ipvsadm" => "ipvsadm",
         "curl" => "curl",

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use regex_lite::{Regex, RegexBuilder};
+use regex_lite::Regex;
 use tera::{TeraResult, Value};
 
 use super::super::python::{error, limited, text};
 use super::super::table::{Given, Row};
+use crate::pattern::{self, expand, group};
 
 pub(super) const ROWS: &[Row] = &[
     Row::filter("regex_replace", replace)
@@ -38,18 +39,7 @@ pub(super) fn pattern(pattern: &str, ignore_case: bool, lines: bool) -> TeraResu
     if let Some(regex) = PATTERNS.with_borrow(|kept| kept.get(&key).cloned()) {
         return Ok(regex);
     }
-    // Python's `\Z` is this engine's `\z`.
-    let ours = pattern.replace(r"\Z", r"\z");
-    let regex = RegexBuilder::new(&ours)
-        .case_insensitive(ignore_case)
-        .multi_line(lines)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|cause| {
-            let known = ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| pattern.contains(look));
-            let why = if known { " (there is no looking ahead or behind)" } else { "" };
-            error(format!("`{pattern}` is no regular expression: {cause}{why}"))
-        })?;
+    let regex = pattern::compile(pattern, ignore_case, lines).map_err(error)?;
     PATTERNS.with_borrow_mut(|kept| {
         if kept.len() >= KEPT {
             kept.clear();
@@ -77,57 +67,12 @@ fn replace(value: &Value, given: &Given) -> TeraResult<Value> {
         }
         let Some(whole) = found.get(0) else { continue };
         out.push_str(&text[from..whole.start()]);
-        expand(&with, &found, &mut out)?;
+        expand(&with, &found, &mut out).map_err(error)?;
         limited(out.len())?;
         from = whole.end();
     }
     out.push_str(&text[from..]);
     Ok(out.into())
-}
-
-/// Writes a replacement in Python's spelling.
-fn expand(with: &str, found: &regex_lite::Captures<'_>, out: &mut String) -> TeraResult<()> {
-    let mut rest = with;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let Some(c) = rest.chars().next() else {
-            out.push('\\');
-            break;
-        };
-        if c.is_ascii_digit() {
-            let length = rest.chars().take(2).take_while(char::is_ascii_digit).count();
-            out.push_str(group(found, &rest[..length])?);
-            rest = &rest[length..];
-            continue;
-        }
-        if let Some((name, after)) = rest.strip_prefix("g<").and_then(|rest| rest.split_once('>')) {
-            out.push_str(group(found, name)?);
-            rest = after;
-            continue;
-        }
-        match c {
-            'n' => out.push('\n'),
-            't' => out.push('\t'),
-            '\\' => out.push('\\'),
-            c => {
-                out.push('\\');
-                out.push(c);
-            }
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    out.push_str(rest);
-    Ok(())
-}
-
-fn group<'t>(found: &regex_lite::Captures<'t>, name: &str) -> TeraResult<&'t str> {
-    let there = match name.parse::<usize>() {
-        Ok(at) if at < found.len() => found.get(at),
-        Ok(_) => return Err(error(format!("the pattern has no group {name}"))),
-        Err(_) => found.name(name),
-    };
-    Ok(there.map_or("", |found| found.as_str()))
 }
 
 fn search(value: &Value, given: &Given) -> TeraResult<Value> {
@@ -143,7 +88,7 @@ fn search(value: &Value, given: &Given) -> TeraResult<Value> {
         let name = self::text(name);
         let name = name.trim_start_matches('\\');
         let name = name.strip_prefix("g<").and_then(|name| name.strip_suffix('>')).unwrap_or(name);
-        group(&found, name).map(Value::from)
+        group(&found, name).map(Value::from).map_err(error)
     });
     named.collect::<TeraResult<Vec<_>>>().map(Value::from)
 }

@@ -3,14 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use serde::de::value::Error;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
-use super::{Module, TABLE};
 use crate::diagnostic::Diagnostic;
-use crate::yaml::Key;
+use crate::modules::{Module, TABLE, refused};
 
 struct Shape {
     documented: Vec<String>,
@@ -26,7 +22,7 @@ static SHAPES: LazyLock<HashMap<&str, Shape>> = LazyLock::new(|| {
         let documented = properties.map(|all| all.keys().cloned().collect()).unwrap_or_default();
         let more = schema.get("additionalProperties");
         let takes_any = !matches!(more, None | Some(Value::Bool(false)));
-        (module.name, Shape { documented, decoded: (module.fields)(), takes_any })
+        (module.name, Shape { documented, decoded: (module.names)(), takes_any })
     };
     TABLE.iter().map(shape).collect()
 });
@@ -36,6 +32,12 @@ impl Module {
     #[must_use]
     pub fn arguments(&self) -> &'static [String] {
         SHAPES.get(self.name).map_or(&[], |shape| &shape.documented)
+    }
+
+    /// Every name that an argument has; none where they are not known by name.
+    #[must_use]
+    pub fn names(&self) -> &'static [&'static str] {
+        SHAPES.get(self.name).map_or(&[], |shape| shape.decoded)
     }
 
     /// Whether any name is an argument, as `set_fact` has it.
@@ -53,45 +55,16 @@ impl Module {
         })
     }
 
-    /// The mistake that an argument is none of the module's.
+    /// What is wrong with an argument of that name, if it can be told by the name alone.
     #[must_use]
-    pub fn lacks(&self, argument: &Key) -> Diagnostic {
-        Diagnostic::new(format!("`{}` has no argument `{}`", self.name, argument.text))
-            .at(&argument.span)
-            .did_you_mean(&argument.text, self.arguments().iter().map(String::as_str))
-    }
-}
-
-/// The names that a type's decoder knows, where it is made of named fields.
-pub(super) fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
-    let mut fields: &'static [&'static str] = &[];
-    // It always fails, once it has said what it wants.
-    drop(T::deserialize(Asked(&mut fields)));
-    fields
-}
-
-struct Asked<'a>(&'a mut &'static [&'static str]);
-
-impl<'de> Deserializer<'de> for Asked<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(Error::custom("only the names of fields are wanted"))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        *self.0 = fields;
-        self.deserialize_any(visitor)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    pub fn mistaken(&self, argument: &str) -> Option<Diagnostic> {
+        if self.takes(argument) {
+            return None;
+        }
+        Some(refused(self.refused, argument).unwrap_or_else(|| {
+            Diagnostic::new(format!("`{}` has no argument `{argument}`", self.name))
+                .did_you_mean(argument, self.arguments().iter().map(String::as_str))
+        }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The URL of a request: `http://HOST[:PORT][/PATH]`, no more than the probe can do.
+//! The URL of a request: `http://HOST[:PORT][/PATH]`, no more than can be asked for without TLS.
 //!
 //! A host is an address or a name in `/etc/hosts`: a lab has no name server, and the agent
 //! is a static binary that cannot use NSS.
@@ -7,10 +7,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a request goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Url {
     /// The host as written, without brackets.
@@ -21,11 +22,11 @@ pub struct Url {
     pub path: String,
 }
 
-/// A text is not a URL that a probe can ask for.
+/// A text is not a URL that can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAUrl {
     /// Another scheme, or none.
-    #[error("`{0}` does not begin with `http://`, the only scheme there is a probe for")]
+    #[error("`{0}` does not begin with `http://`, the only scheme there is")]
     Scheme(String),
     /// No host, or one with characters that no host has.
     #[error("`{0}` has no usable host: an address, an IPv6 address in brackets, or a name")]
