@@ -191,6 +191,9 @@ impl Serialize for Diagnostic {
     }
 }
 
+/// Of so many mistakes all are shown.
+const SHOWN: usize = 100;
+
 /// Several mistakes found in one go; never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
@@ -211,10 +214,19 @@ impl Diagnostics {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 
-    /// Draws them all, an empty line between two.
+    /// Draws them, an empty line between two; of a great many only the first ones.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
-        self.0.iter().map(|one| one.render(color)).collect::<Vec<_>>().join("\n\n")
+        let shown = self.0.iter().take(SHOWN);
+        let mut drawn: Vec<String> = shown.map(|one| one.render(color)).collect();
+        drawn.extend(self.more().map(|more| more.render(color)));
+        drawn.join("\n\n")
+    }
+
+    /// What is said of those that are not shown.
+    fn more(&self) -> Option<Diagnostic> {
+        let more = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0)?;
+        Some(Diagnostic::new(format!("and {more} more")).hint("the first ones may be the cause"))
     }
 }
 
@@ -226,7 +238,7 @@ impl From<Diagnostic> for Diagnostics {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, one) in self.0.iter().enumerate() {
+        for (index, one) in self.0.iter().take(SHOWN).chain(&self.more()).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
@@ -316,6 +328,15 @@ mod tests {
         let message = format!("`{}` is no port", "é".repeat(1_000_000));
         let shown = Diagnostic::new(message).message;
         assert!(shown.len() < 4_100 && shown.ends_with("é` is no port"), "{}", shown.len());
+    }
+
+    #[test]
+    fn shows_the_first_of_a_great_many() {
+        let many = Diagnostics(vec![Diagnostic::new("odd"); SHOWN + 7]);
+        assert!(many.render(false).contains("error: and 7 more"), "{}", many.render(false));
+        assert_eq!(many.to_string().matches("odd").count(), SHOWN);
+        let few = Diagnostics(vec![Diagnostic::new("odd"); SHOWN]);
+        assert_eq!(few.render(false).matches("error").count(), SHOWN);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +17,13 @@ static NOTED: Mutex<Option<Files>> = Mutex::new(None);
 
 /// Reads a file whole.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = std::fs::read(path)?;
+    read_at_most(path, u64::MAX)
+}
+
+/// Reads so many bytes of a file, which may be a device that has no end.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
     if let Some(files) = noted().as_mut() {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         files.insert(path, digest(&bytes));

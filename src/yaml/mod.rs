@@ -182,11 +182,19 @@ impl Node {
     }
 }
 
+/// The most bytes of a text: what is larger was not written by hand, or never ends.
+pub const LARGEST: usize = 32 << 20;
+
 /// Reads a file into a source; what is not UTF-8 is an error at its place.
 pub fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = path.display().to_string();
-    let bytes = crate::input::read(path)
+    // One byte more tells that there are more.
+    let bytes = crate::input::read_at_most(path, LARGEST as u64 + 1)
         .map_err(|error| Diagnostic::new(format!("failed to read `{name}`: {error}")))?;
+    if bytes.len() > LARGEST {
+        let message = format!("`{name}` has more than {} MiB", LARGEST >> 20);
+        return Err(Diagnostic::new(message).hint("part it into several files"));
+    }
     source_of(name, bytes)
 }
 

@@ -18,8 +18,16 @@ const DEPTH: usize = 128;
 /// How many nodes anchors and aliases may make copies of, in all.
 const COPIES: usize = 1 << 20;
 
+/// How many nodes a text may have, each of which is larger than what stands for it.
+const NODES: usize = 2 << 20;
+
+/// How many commas, colons and brackets a text may have in lists and mappings between brackets:
+/// the parser keeps all of such a one until it knows that it is no key.
+const SIGNS: usize = 800_000;
+
 /// Reads a text that holds one document, or nothing.
 pub fn read(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    refuse_large_brackets(source)?;
     let offsets = Offsets::new(&source.text);
     let mut reading = Reading { text: without_blank_end(&source.text), ..Reading::default() };
     for event in Parser::new_from_str(reading.text) {
@@ -28,6 +36,23 @@ pub fn read(source: &Arc<Source>) -> Result<Node, Diagnostic> {
         reading.take(event, span(source, start, end))?;
     }
     Ok(reading.root.unwrap_or_else(|| Node { span: span(source, 0, 0), kind: Kind::Null }))
+}
+
+fn refuse_large_brackets(source: &Arc<Source>) -> Result<(), Diagnostic> {
+    let count = |line: &str, signs: &[u8]| line.bytes().filter(|byte| signs.contains(byte)).count();
+    let (mut signs, mut start) = (0, 0);
+    for line in source.text.split_inclusive('\n') {
+        let here = count(line, b",[]{}");
+        signs += if here > 0 { here + count(line, b":") } else { 0 };
+        if signs > SIGNS {
+            let message = format!("more than {SIGNS} commas, colons and brackets in one file");
+            return Err(Diagnostic::new(message).at(&span(source, start, start + 1)).hint(
+                "write large lists and mappings with `-` and indentation, or part the file",
+            ));
+        }
+        start += line.len();
+    }
+    Ok(())
 }
 
 /// Drops a last line of nothing but spaces, which the parser takes for a line of a block scalar.
@@ -47,6 +72,8 @@ struct Reading<'a> {
     /// From the outermost to the innermost.
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
+    /// How many nodes there are.
+    nodes: usize,
     /// How many nodes are copies.
     copies: usize,
     root: Option<Node>,
@@ -170,6 +197,12 @@ impl Reading<'_> {
 
     /// Puts a node that ends at `end` where it belongs.
     fn place(&mut self, node: Node, anchor: usize, end: usize) -> Result<(), Diagnostic> {
+        self.nodes += 1;
+        if self.nodes > NODES {
+            return Err(Diagnostic::new(format!("more than {NODES} values in one file"))
+                .at(&node.span)
+                .hint("part it into several files"));
+        }
         if anchor != 0 {
             let (count, depth) = extent(&node);
             self.count_copies(count).map_err(|mistake| mistake.at(&node.span))?;
