@@ -13,7 +13,7 @@ use super::path::{Fate, Path, Stop, Todo, Trail};
 use super::workers::{Heading, Told, Work, Workers};
 use super::{Chosen, Done, Flow, Options, Roster, Shared, Summary, TaskRun, interrupted, task};
 use crate::playbook::{Play, Size, Strategy, Task};
-use crate::report::{Event, Reporter, Status, overall};
+use crate::report::{Event, Reporter, Status, TaskResult, overall};
 
 pub(super) struct Run<'a, 'r> {
     pub(super) shared: &'a Shared<'a>,
