@@ -16,6 +16,8 @@ mod ipvs;
 mod ipvsadm;
 #[path = "cli/lab_files.rs"]
 mod lab_files;
+#[path = "cli/lint.rs"]
+mod lint;
 #[path = "cli/output.rs"]
 mod output;
 

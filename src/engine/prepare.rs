@@ -59,6 +59,32 @@ pub(super) fn call(
     }
 }
 
+/// The text that a task writes into a file, where it is one and can be had.
+pub(super) fn text(
+    task: &Task,
+    arguments: &Value,
+    renderer: &Renderer<'_>,
+    folder: &Path,
+) -> Option<String> {
+    match task.module.name {
+        "template" => {
+            let template: Template = typed(arguments.clone()).ok()?;
+            renderer.file(&template_source(task, folder, &template.src).ok()?).ok()
+        }
+        "copy" => {
+            let copy: Copy = typed(arguments.clone()).ok()?;
+            match (&copy.content, copy.source().ok()?) {
+                (Some(content), _) => Some(content.clone()),
+                (None, copy::Source::Controller(src)) => {
+                    String::from_utf8(bytes(task, folder, src).ok()?).ok()
+                }
+                (None, copy::Source::Complete) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| Error::new(format!("bad arguments: {error}")))
 }
