@@ -20,6 +20,10 @@ mod lab_files;
 mod lint;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/saved.rs"]
+mod saved;
+#[path = "cli/without_hosts.rs"]
+mod without_hosts;
 
 /// A folder with a playbook in it.
 fn site(playbook: &str) -> TempDir {

@@ -132,7 +132,7 @@ fn bytes(task: &Task, folder: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> 
         .chain([folder.join("files").join(name), folder.join(name)]);
     for path in candidates {
         if path.is_file() {
-            return std::fs::read(&path).map_err(|error| {
+            return crate::input::read(&path).map_err(|error| {
                 Diagnostic::new(format!("failed to read `{}`: {error}", path.display()))
                     .at(&task.arguments.span)
             });

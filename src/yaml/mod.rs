@@ -185,7 +185,7 @@ impl Node {
 /// Reads a file into a source; what is not UTF-8 is an error at its place.
 pub fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path)
+    let bytes = crate::input::read(path)
         .map_err(|error| Diagnostic::new(format!("failed to read `{name}`: {error}")))?;
     source_of(name, bytes)
 }
