@@ -97,6 +97,22 @@ fn refuses_an_argument_that_no_module_has() {
     }
 }
 
+/// What Ansible's modules take and these do not comes with something to do instead.
+#[test]
+fn refuses_what_only_ansible_takes_with_a_way_out() {
+    for module in TABLE {
+        for (name, instead) in module.refused.iter().copied().flatten() {
+            assert!(!module.arguments().iter().any(|known| known == name), "{}", module.name);
+            let mistake = module.mistaken(name).unwrap_or_else(|| panic!("{name} is taken"));
+            assert_eq!(mistake.hint.as_deref(), Some(*instead), "{}: {name}", module.name);
+        }
+    }
+    let copy = modules::find("copy").unwrap();
+    let error = (copy.decode)(&arguments(copy, "copy: {content: a, dest: /c, attr: +i}\n"));
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("copy.yml:1:30: the argument `attr` is not supported"), "{error}");
+}
+
 #[test]
 fn takes_a_plain_line_for_a_command() {
     for (name, line) in [("command", "nginx -t"), ("shell", "true")] {

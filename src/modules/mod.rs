@@ -255,7 +255,7 @@ pub struct Module {
     /// Every name that an argument has, aliases included; none where any name is one.
     names: fn() -> &'static [&'static str],
     /// Ansible's arguments that it has not.
-    refused: &'static [Refused],
+    pub refused: &'static [Refused],
 }
 
 impl fmt::Debug for Module {

@@ -84,6 +84,18 @@ fn plans_for_a_file_that_an_earlier_task_would_bring() {
     assert_eq!(run(&absent).unwrap().result["msg"], "file not present");
 }
 
+/// ansible-core glues the new line to one that has no end; nobody can want that.
+#[test]
+fn ends_the_last_line_before_it_adds_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "a=1").unwrap();
+    let module = lineinfile(&path, json!({"line": "b=2", "insertafter": "^a="}));
+    run(&module).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a=1\nb=2\n");
+    assert!(!run(&module).unwrap().changed);
+}
+
 #[test]
 fn refuses_what_it_cannot_edit() {
     let folder = tempfile::tempdir().unwrap();
