@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::{Serialize, Serializer};
 
 mod remark;
 
@@ -157,6 +158,29 @@ impl fmt::Display for Diagnostic {
 }
 
 impl std::error::Error for Diagnostic {}
+
+/// `message`, `hint`, and where it is anywhere `file`, `line` and `column`.
+impl Serialize for Diagnostic {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            file: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            line: Option<usize>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            column: Option<usize>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+        }
+        let (file, position) =
+            self.span.as_ref().map(|span| (span.source.name.as_str(), span.position())).unzip();
+        let (line, column) = position.unzip();
+        Shown { message: &self.message, file, line, column, hint: self.hint.as_deref() }
+            .serialize(output)
+    }
+}
 
 /// Several mistakes found in one go; never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

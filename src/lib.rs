@@ -14,6 +14,7 @@
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - `http`: a request over plain TCP, for probes and the `uri` module;
 //! - [`report`]: what people and programs are told;
+//! - [`schema`]: what can be written, for editors and for `lvsmith modules`;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
 #[expect(clippy::disallowed_methods, reason = "services are started and stopped here")]
@@ -37,6 +38,7 @@ pub mod netlink;
 mod pattern;
 pub mod playbook;
 pub mod report;
+pub mod schema;
 pub mod template;
 #[expect(clippy::disallowed_methods, reason = "machines are made here")]
 pub mod vm;

@@ -93,7 +93,7 @@ impl Reporter for Log {
         match event {
             Event::Play { name } => self.lines.push(format!("play {name}")),
             Event::Task { name, .. } => self.task = (*name).to_owned(),
-            Event::Host { host, results } => {
+            Event::Host { host, results, .. } => {
                 let words: IndexMap<String, ()> =
                     results.iter().map(|one| (format!("{:?}", one.status), ())).collect();
                 let words: Vec<&str> = words.keys().map(String::as_str).collect();
@@ -102,7 +102,7 @@ impl Reporter for Log {
             }
             Event::Ended { reason } => self.lines.push((*reason).to_owned()),
             // Other tests hold the same machine.
-            Event::Waiting { .. } | Event::NoHosts | Event::Recap { .. } => {}
+            Event::Waiting { .. } | Event::Doing { .. } | Event::NoHosts | Event::Recap { .. } => {}
         }
     }
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use super::defaults::Defaults;
+use super::output::{OutputArgs, refuse};
 use super::retry::LastRun;
 use super::secret::SecretArgs;
-use super::{Exit, complain, complain_at, connector::Machines, inventory::InventoryArgs};
+use super::{Exit, complain, connector::Machines, inventory::InventoryArgs};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Options, Summary};
 use crate::inventory::{Inventory, Vars};
+use crate::lab::trial::Audience;
 use crate::playbook::Playbook;
-use crate::report::Terminal;
 
 /// What `apply` and `plan` take.
 #[derive(Debug, Args)]
@@ -51,25 +53,38 @@ pub(super) struct RunArgs {
     #[arg(short = 'C', long)]
     check: bool,
     /// Show texts before and after
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, overrides_with = "no_diff")]
     diff: bool,
+    /// Show none, whatever `lvsmith.toml` says
+    #[arg(long)]
+    no_diff: bool,
     /// A variable over all others: `name=value`, `{name: value}`, or `@file.yml`
     #[arg(short, long, value_name = "VARS")]
     extra_vars: Vec<String>,
     /// How many hosts at a time [default: all, up to 64]
-    #[arg(short, long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    forks: usize,
-    /// How long to wait for a host that another `apply` is changing
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    lock_timeout: u64,
+    #[arg(short, long, value_name = "N")]
+    forks: Option<usize>,
+    /// How long to wait for a host that another `apply` is changing [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    lock_timeout: Option<u64>,
     #[command(flatten)]
     secret: SecretArgs,
-    /// Show the result of every task
-    #[arg(short, long)]
-    verbose: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
+/// How long another run is waited for unless something else is said.
+const LOCK_TIMEOUT: u64 = 60;
+
 impl RunArgs {
+    /// Fills in what was not said.
+    pub(super) fn fall_back(&mut self, defaults: &Defaults) {
+        self.output.fall_back(defaults);
+        self.forks = self.forks.or(defaults.forks);
+        self.lock_timeout = self.lock_timeout.or(defaults.lock_timeout);
+        self.diff |= !self.no_diff && defaults.diff.unwrap_or(false);
+    }
+
     /// The engine's options; what is wrong with `-e` is a mistake.
     pub(super) fn options(&self) -> Result<Options, Diagnostics> {
         let mut extra = Vars::new();
@@ -84,17 +99,13 @@ impl RunArgs {
             limit: self.limit.clone(),
             only: None,
             extra,
-            forks: self.forks,
-            color: super::color(),
-            lock_timeout: Duration::from_secs(self.lock_timeout),
+            forks: self.forks.unwrap_or(0),
+            color: self.output.color(),
+            lock_timeout: Duration::from_secs(self.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
             start_at_task: None,
             one_by_one: false,
             become_password: self.secret.read().map_err(Diagnostics::from)?,
         })
-    }
-
-    pub(super) fn verbose(&self) -> bool {
-        self.verbose
     }
 }
 
@@ -107,37 +118,49 @@ impl Apply {
         self.run(true)
     }
 
-    fn run(self, plan: bool) -> ExitCode {
+    fn run(mut self, plan: bool) -> ExitCode {
+        let beside = self.playbook.as_deref().unwrap_or(Path::new("."));
+        let defaults = match Defaults::read(beside) {
+            Ok(defaults) => defaults,
+            Err(mistakes) => return refuse(&mut *self.run.output.audience(), &mistakes).into(),
+        };
+        self.run.fall_back(&defaults);
         super::catch_interrupts();
         engine::at_interrupt(|| {
             anstream::eprintln!("lvsmith: finishing what has begun; Ctrl-C again ends at once");
         });
+        let mut audience = self.run.output.audience();
         let mut options = match self.run.options() {
             Ok(options) => options,
-            Err(mistakes) => return complain_at(&mistakes).into(),
+            Err(mistakes) => return refuse(&mut *audience, &mistakes).into(),
         };
         options.check |= plan;
-        options.diff |= plan;
+        options.diff |= plan && !self.run.no_diff;
         if let Some(lab) = &self.lab {
-            return super::lab::apply(lab, self.playbook.as_deref(), &options, self.run.verbose);
+            return super::lab::apply(lab, self.playbook.as_deref(), &options, &mut *audience);
         }
-        match self.on_machines(options) {
+        match self.on_machines(options, &defaults, &mut *audience) {
             Ok(exit) => exit.into(),
-            Err(mistakes) => complain_at(&mistakes).into(),
+            Err(mistakes) => refuse(&mut *audience, &mistakes).into(),
         }
     }
 
-    fn on_machines(self, mut options: Options) -> Result<Exit, Diagnostics> {
+    fn on_machines(
+        self,
+        mut options: Options,
+        defaults: &Defaults,
+        audience: &mut dyn Audience,
+    ) -> Result<Exit, Diagnostics> {
         let path = self.playbook.unwrap_or_default();
-        let inventory = inventory(&path, &self.inventory);
-        let (playbook, inventory) = both(Playbook::read(&path), inventory)?;
+        let inventory = inventory(&path, &self.inventory.or(defaults.inventory.as_deref()));
+        let (playbook, mut inventory) = both(Playbook::read(&path), inventory)?;
+        defaults.lend(&mut inventory);
         let last_run = LastRun::of(&path);
         if self.retry_failed {
             let homeless = || Diagnostic::new("nothing is remembered for a user without a home");
             options.only = Some(last_run.as_ref().ok_or_else(homeless)?.unfinished()?);
         }
-        let mut reporter = Terminal::new(anstream::stdout().lock(), self.run.verbose);
-        let summary = engine::run(&playbook, &inventory, &Machines, &options, &mut reporter)?;
+        let summary = engine::run(&playbook, &inventory, &Machines, &options, audience)?;
         if let Some(last_run) = last_run.filter(|_| !options.check)
             && let Err(warning) = last_run.keep(&summary.unfinished)
         {

@@ -116,7 +116,7 @@ struct Gathered {
 
 impl Reporter for Gathered {
     fn event(&mut self, event: &Event<'_>) {
-        let Event::Host { host, results } = event else { return };
+        let Event::Host { host, results, .. } = event else { return };
         for result in *results {
             let facts = result.result.get("ansible_facts").and_then(|facts| facts.get(GATHERED));
             if let Some(Value::Object(facts)) = facts {

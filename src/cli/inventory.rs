@@ -24,6 +24,14 @@ pub(super) struct InventoryArgs {
 }
 
 impl InventoryArgs {
+    /// These, or where none is named the one that is the default.
+    pub(super) fn or(self, default: Option<&Path>) -> Self {
+        match (self.inventory.as_slice(), default) {
+            ([], Some(path)) => Self { inventory: vec![path.display().to_string()] },
+            _ => self,
+        }
+    }
+
     /// The inventories named, or the one in a folder, when there is one.
     pub(super) fn read(&self, folder: &Path) -> Result<Option<Inventory>, Diagnostics> {
         let sources = match self.inventory.as_slice() {

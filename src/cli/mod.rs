@@ -12,6 +12,7 @@ use crate::engine;
 mod agent;
 mod apply;
 mod connector;
+mod defaults;
 mod exit;
 mod facts;
 mod generate;
@@ -19,8 +20,11 @@ mod inventory;
 mod ipvs;
 mod ipvsadm;
 mod lab;
+mod modules;
+mod output;
 mod place;
 mod retry;
+mod schema;
 mod secret;
 mod trial;
 mod vm;
@@ -65,6 +69,8 @@ enum Command {
     /// Run commands in a micro-VM that has a kernel with IPVS
     #[command(subcommand)]
     Vm(vm::Vm),
+    Modules(modules::Modules),
+    Schema(schema::Schema),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -96,6 +102,8 @@ pub fn run() -> ExitCode {
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
+        Command::Modules(modules) => modules.run().into(),
+        Command::Schema(schema) => schema.run().into(),
         Command::Completions(shell) => shell.run(Cli::command()).into(),
         Command::Man(man) => man.run(Cli::command()).into(),
     }

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::apply::{RunArgs, exit_of};
+use super::defaults::Defaults;
 use super::lab::ReachArgs;
+use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain, complain_at};
+use super::{Exit, complain};
 use crate::diagnostic::Diagnostic;
 use crate::lab::trial::{Report, Trial};
-use crate::report::{Terminal, TrialView};
 
 /// What `lab test` takes.
 #[derive(Debug, Args)]
@@ -30,16 +31,22 @@ pub(super) struct Test {
     place: PlaceArgs,
 }
 
-pub(super) fn run(test: Test) -> ExitCode {
+pub(super) fn run(mut test: Test) -> ExitCode {
+    match Defaults::read(&test.lab) {
+        Ok(defaults) => test.run.fall_back(&defaults),
+        Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
+    }
     let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
     let both = (read, test.run.options());
     let (trial, options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),
-        (Err(mistakes), _) | (_, Err(mistakes)) => return complain_at(&mistakes).into(),
+        (Err(mistakes), _) | (_, Err(mistakes)) => {
+            return refuse(&mut *test.run.output.audience(), &mistakes).into();
+        }
     };
     // Not only after a VM was booted.
     if let Err(mistakes) = trial.check(&options) {
-        return complain_at(&mistakes).into();
+        return refuse(&mut *test.run.output.audience(), &mistakes).into();
     }
     match test.place.choose(trial.topology.requires_ipvs()) {
         Err(exit) => return exit.into(),
@@ -50,14 +57,13 @@ pub(super) fn run(test: Test) -> ExitCode {
         Ok(Place::Here) => {}
     }
     super::catch_interrupts();
-    let terminal = Terminal::new(anstream::stdout().lock(), test.run.verbose());
-    let mut view = TrialView::new(terminal);
-    let report = match trial.run(&options, &mut view) {
+    let mut audience = test.run.output.audience();
+    let report = match trial.run(&options, &mut *audience) {
         Ok(report) => report,
-        Err(mistakes) => return complain_at(&mistakes).into(),
+        Err(mistakes) => return refuse(&mut *audience, &mistakes).into(),
     };
-    view.finish(&report);
-    drop(view);
+    audience.came_to(&report);
+    drop(audience);
     if let Some(error) = &report.error {
         complain(&Diagnostic::from(error.clone()));
     }

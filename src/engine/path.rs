@@ -6,10 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use super::play::overall;
 use super::{Done, Flow, Options};
 use crate::playbook::{Block, Contents, Play, Step, Task};
-use crate::report::{Status, TaskResult};
+use crate::report::{Status, TaskResult, overall};
 
 /// Variables that the loops around a file of tasks give it, inner ones last.
 pub(super) type Bindings = Vec<(String, Value)>;

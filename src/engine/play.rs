@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -12,7 +13,7 @@ use super::path::{Fate, Path, Stop, Todo, Trail};
 use super::workers::{Heading, Told, Work, Workers};
 use super::{Chosen, Done, Flow, Options, Roster, Shared, Summary, TaskRun, interrupted, task};
 use crate::playbook::{Play, Size, Strategy, Task};
-use crate::report::{Event, Reporter, Status, TaskResult};
+use crate::report::{Event, Reporter, Status, TaskResult, overall};
 
 pub(super) struct Run<'a, 'r> {
     pub(super) shared: &'a Shared<'a>,
@@ -175,12 +176,12 @@ impl<'a> Run<'a, '_> {
         let mut under_way = batch.hosts.len();
         while under_way > 0 {
             match self.workers.next() {
-                Some(Told::Passed(host, heading, done)) => {
+                Some(Told::Passed(host, heading, done, took)) => {
                     if shown.as_ref() != Some(&heading) {
                         self.heading(&heading);
                         shown = Some(heading);
                     }
-                    self.settle(batch, host, &done);
+                    self.settle(batch, host, &done, took);
                     match done.flow {
                         Flow::EndBatch => way.closed.store(true, Ordering::SeqCst),
                         Flow::EndPlay => {
@@ -265,25 +266,32 @@ impl<'a> Run<'a, '_> {
         works: &[(usize, Work<'a>)],
     ) -> (Option<Everybody>, bool) {
         self.workers.spread(works);
-        let mut waiting: IndexMap<usize, Option<Done>> =
+        let title = works.first().map(|(_, work)| work.title());
+        for (host, _) in works {
+            self.doing(*host, title.as_deref());
+        }
+        let mut waiting: IndexMap<usize, Option<(Done, Duration)>> =
             works.iter().map(|(host, _)| (*host, None)).collect();
         let (mut everybody, mut fell) = (None, false);
         let mut shown = 0;
         while shown < works.len() {
             match self.workers.next() {
-                Some(Told::Step(host, done)) => drop(waiting.insert(host, Some(done))),
+                Some(Told::Step(host, done, took)) => {
+                    self.doing(host, None);
+                    waiting.insert(host, Some((done, took)));
+                }
                 Some(Told::Waits(host, why)) => self.waits(&host, &why),
                 Some(_) => {}
                 None => break,
             }
             while let Some((host, done)) = waiting.get_index_mut(shown) {
-                let Some(mut done) = done.take() else { break };
+                let Some((mut done, took)) = done.take() else { break };
                 let host = *host;
                 shown += 1;
                 if let Some(path) = paths.get_mut(&host) {
                     path.answer(trail, &mut done);
                 }
-                self.settle(batch, host, &done);
+                self.settle(batch, host, &done, took);
                 match done.flow {
                     Flow::EndBatch => everybody = Some(Everybody::Ends),
                     Flow::EndPlay => {
@@ -301,12 +309,12 @@ impl<'a> Run<'a, '_> {
         (everybody, fell)
     }
 
-    fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done) {
+    fn settle(&mut self, batch: &Batch<'_>, host: usize, done: &Done, took: Duration) {
         if done.unseen && done.ends_well() {
             return;
         }
         let name = self.shared.hosts[host].name.as_str();
-        self.reporter.event(&Event::Host { host: name, results: &done.results });
+        self.reporter.event(&Event::Host { host: name, results: &done.results, took });
         let status = overall(&done.results);
         let rescued = done.fate == Some(Fate::Rescued);
         if let Some(tally) = self.summary.tallies.get_mut(name) {
@@ -364,14 +372,21 @@ impl<'a> Run<'a, '_> {
     }
 
     fn heading(&mut self, heading: &Heading) {
-        let (name, handler) = match heading {
-            // What it does shows in what comes next.
-            Heading::Task(task) | Heading::Handler(task) if task.module.name == "meta" => return,
-            Heading::Facts => ("Gathering Facts".to_owned(), false),
-            Heading::Task(task) => (task.title(), false),
-            Heading::Handler(task) => (task.title(), true),
-        };
-        self.reporter.event(&Event::Task { name: &name, handler });
+        let task = heading.task();
+        // What it does shows in what comes next.
+        if task.is_some_and(|task| task.module.name == "meta") {
+            return;
+        }
+        let name = heading.title();
+        let handler = matches!(heading, Heading::Handler(_));
+        let module = task.map(|task| task.module_key.text.as_str());
+        let place = task.map(|task| &task.span);
+        self.reporter.event(&Event::Task { name: &name, handler, module, place });
+    }
+
+    fn doing(&mut self, host: usize, task: Option<&str>) {
+        let host = self.shared.hosts[host].name.as_str();
+        self.reporter.event(&Event::Doing { host, task });
     }
 
     /// Whether nothing more is begun.
@@ -419,13 +434,4 @@ impl Options {
         }
         has(tags) || always || (!never && tags.iter().any(|tag| tag == "all"))
     }
-}
-
-/// The worst of a loop's items counts for the task.
-pub(super) fn overall(results: &[TaskResult]) -> Status {
-    use Status::{Changed, Failed, Ignored, Ok, Skipped, Unreachable};
-    [Unreachable, Failed, Ignored, Changed, Ok]
-        .into_iter()
-        .find(|status| results.iter().any(|result| result.status == *status))
-        .unwrap_or(Skipped)
 }

@@ -12,7 +12,6 @@ use super::identity::{Said, said};
 use super::items::Item;
 use super::outcome::{Failure, failed, registered, settled};
 use super::path::Bindings;
-use super::play::overall;
 use super::scope::Scope;
 use super::workers::Work;
 use super::{Done, Flow, Shared, TaskRun, controller, interrupted, items, prepare};
@@ -20,7 +19,7 @@ use crate::connection::{AgentClient, Call, Unreachable};
 use crate::diagnostic::Diagnostic;
 use crate::modules::{Around, Mode, Place};
 use crate::playbook::{Contents, Inherited, Play, Task};
-use crate::report::{Status, TaskResult};
+use crate::report::{Status, TaskResult, overall};
 use crate::template::Renderer;
 use crate::yaml::Node;
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::Scope;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::course::{Course, Way};
 use super::path::Bindings;
@@ -35,6 +35,28 @@ pub(super) enum Heading {
     Handler(Arc<Task>),
 }
 
+impl Heading {
+    pub(super) fn title(&self) -> String {
+        self.task().map_or_else(|| "Gathering Facts".to_owned(), |task| task.title())
+    }
+
+    pub(super) fn task(&self) -> Option<&Task> {
+        match self {
+            Self::Facts => None,
+            Self::Task(task) | Self::Handler(task) => Some(task),
+        }
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Facts(_) => Heading::Facts.title(),
+            Self::Task(run, _) => run.task.title(),
+        }
+    }
+}
+
 impl PartialEq for Heading {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -49,10 +71,10 @@ impl PartialEq for Heading {
 
 /// What a worker tells.
 pub(super) enum Told {
-    /// A step is done.
-    Step(usize, Done),
-    /// A host on its own way is done with a step.
-    Passed(usize, Heading, Done),
+    /// A step is done, and took so long.
+    Step(usize, Done, Duration),
+    /// A host on its own way is done with a step, and was waited for so long.
+    Passed(usize, Heading, Done, Duration),
     /// A host has come to the end of its way, and whether it failed on it.
     Arrived(usize, bool),
     /// A host is being waited for, by name, and why.
@@ -154,15 +176,20 @@ fn work<'a>(
     tell: &mpsc::Sender<Told>,
 ) -> Result<(), mpsc::SendError<Told>> {
     match job {
-        Job::Step(host, work) => tell.send(Told::Step(host, task::run(shared, host, &work))),
+        Job::Step(host, work) => {
+            let start = Instant::now();
+            let done = task::run(shared, host, &work);
+            tell.send(Told::Step(host, done, start.elapsed()))
+        }
         Job::Courses(hosts, way) => {
             let mut courses: VecDeque<Course<'_>> =
                 hosts.iter().map(|host| Course::new(shared, *host, Arc::clone(&way))).collect();
             while let Some(mut course) = courses.pop_front() {
+                let start = Instant::now();
                 match course.advance() {
                     None => tell.send(Told::Arrived(course.host, course.has_failed()))?,
                     Some((heading, done)) => {
-                        tell.send(Told::Passed(course.host, heading, done))?;
+                        tell.send(Told::Passed(course.host, heading, done, start.elapsed()))?;
                         match way.trail.play.strategy {
                             Strategy::Free => courses.push_back(course),
                             _ => courses.push_front(course),

@@ -22,6 +22,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,7 @@ pub struct Topology {
 }
 
 /// A network of a lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Its addresses.
@@ -63,7 +64,7 @@ pub struct Network {
 }
 
 /// A host of a lab.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// The groups it is in, as a playbook's `hosts:` names them.
@@ -75,7 +76,7 @@ pub struct Host {
 }
 
 /// Something that not every kernel has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
     /// IP Virtual Server.
@@ -83,7 +84,9 @@ pub enum Requirement {
 }
 
 /// How the playbook's agents get onto the hosts of a lab.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// By entering their namespaces.
@@ -104,20 +107,34 @@ impl Reach {
     }
 }
 
-#[derive(Deserialize)]
+/// A lab: its networks and hosts, the playbook that makes a cluster of them, and the checks that
+/// prove it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// What the lab is called; without it, as its folder is.
     name: Option<LabName>,
+    /// The networks by name, each a bridge.
     #[serde(default)]
     networks: IndexMap<NetworkName, Network>,
+    /// The hosts by name.
     hosts: IndexMap<HostName, Host>,
+    /// The playbook, relative to this file.
     playbook: Option<PathBuf>,
+    /// What the kernel must have; `[]` where a lab needs no IPVS.
     #[serde(default = "ipvs")]
     requires: Vec<Requirement>,
+    /// How the playbook gets onto the hosts.
     #[serde(default)]
     connection: Reach,
+    #[schemars(skip)]
     #[serde(default, rename = "checks")]
     _checks: Option<IgnoredAny>,
+}
+
+/// The schema of a lab file, all but its checks.
+pub(crate) fn schema() -> Schema {
+    schema_for!(File)
 }
 
 fn ipvs() -> Vec<Requirement> {

@@ -81,6 +81,8 @@ pub trait Audience: Reporter {
     fn checked(&mut self, report: &CheckReport);
     /// A phase has ended.
     fn ended(&mut self, phase: &Phase);
+    /// Everything has ended.
+    fn came_to(&mut self, report: &Report);
 }
 
 impl Trial {
@@ -385,7 +387,7 @@ impl Reporter for Record<'_> {
                 self.task = (*name).to_owned();
                 telling = true;
             }
-            Event::Host { host, results } => {
+            Event::Host { host, results, .. } => {
                 for result in *results {
                     self.results.push(json!({
                         "task": self.task,
@@ -401,6 +403,8 @@ impl Reporter for Record<'_> {
                 };
                 telling |= !results.iter().all(quiet);
             }
+            // Seen for a moment only.
+            Event::Doing { .. } => telling = true,
             _ => {}
         }
         // After an interruption hosts are lost because the lab was killed.

@@ -103,6 +103,14 @@ impl Playbook {
     }
 }
 
+/// The keywords of a play, of a block and of a task.
+pub(crate) fn keywords() -> [Vec<&'static str>; 3] {
+    let with = |own: &[&'static str]| own.iter().chain(inherited::KEYWORDS).copied().collect();
+    let mut task: Vec<&str> = with(task::KEYWORDS);
+    task.extend(looping::keywords());
+    [with(play::KEYWORDS), with(steps::BLOCK), task]
+}
+
 /// A list of words, or one word, or several with commas between them.
 fn words(node: &Node, mistakes: &mut Diagnostics) -> Vec<String> {
     let mut words = Vec::new();

@@ -9,7 +9,7 @@ use crate::inventory::{self, Vars};
 use crate::template;
 use crate::yaml::{Kind, Node};
 
-const KEYWORDS: &[&str] = &[
+pub(super) const KEYWORDS: &[&str] = &[
     "name",
     "hosts",
     "gather_facts",

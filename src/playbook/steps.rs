@@ -12,6 +12,9 @@ use crate::modules::include_role::RoleArguments;
 use crate::template;
 use crate::yaml::{self, Kind, Node};
 
+/// Keywords of blocks alone.
+pub(super) const BLOCK: &[&str] = &["always", "block", "name", "rescue", "tags", "vars", "when"];
+
 /// How many files a playbook may bring in, and how deep: some that bring in others twice would
 /// come to any number.
 const FILES: usize = 10_000;
@@ -123,8 +126,7 @@ impl<'a> Reader<'a> {
 
     fn block(&mut self, node: &Node, around: &Inherited) -> Option<Step> {
         for (key, _) in node.mapping().unwrap_or_default() {
-            let own = ["name", "when", "tags", "vars", "block", "rescue", "always"];
-            let known = || own.iter().chain(super::inherited::KEYWORDS).copied();
+            let known = || BLOCK.iter().chain(super::inherited::KEYWORDS).copied();
             if known().all(|known| known != key.text) {
                 let error = Diagnostic::new(format!("unknown key `{}` in a block", key.text));
                 self.mistakes.push(error.at(&key.span).did_you_mean(&key.text, known()));

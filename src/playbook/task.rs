@@ -44,7 +44,7 @@ pub struct Task {
 }
 
 /// Keywords of tasks alone.
-const KEYWORDS: &[&str] = &[
+pub(super) const KEYWORDS: &[&str] = &[
     "args",
     "changed_when",
     "delay",

@@ -1,16 +1,27 @@
 //! What people and programs are told. The engine and the lab emit [`Event`]s; a [`Reporter`]
 //! draws them. Nothing here knows an engine, a connection or a host.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::diagnostic::{Diagnostics, Span};
 use crate::modules::TextDiff;
 
+mod board;
+mod json;
+mod junit;
+mod live;
 mod terminal;
 mod trial;
+mod xml;
 
-pub use terminal::Terminal;
+pub use json::{Json, SCHEMA};
+pub use junit::Junit;
+pub use live::Live;
+pub use terminal::{Detail, Terminal};
 pub use trial::TrialView;
 
 /// How a task ended on a host.
@@ -62,8 +73,8 @@ pub struct TaskResult {
     /// What `register` keeps.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub result: Map<String, Value>,
-    /// What `debug` wants shown.
-    #[serde(skip)]
+    /// What `debug` wants shown, or what only an apply can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<String>,
     /// The mistake is the playbook's, not the host's.
     #[serde(skip)]
@@ -153,6 +164,17 @@ pub enum Event<'a> {
         name: &'a str,
         /// Whether it is a handler.
         handler: bool,
+        /// The module's name as written; none where facts are gathered.
+        module: Option<&'a str>,
+        /// Where it is written.
+        place: Option<&'a Span>,
+    },
+    /// What a host is at from now on.
+    Doing {
+        /// Its name.
+        host: &'a str,
+        /// The task; nothing while it waits for other hosts.
+        task: Option<&'a str>,
     },
     /// A host is done with a task; a loop has a result for each item.
     Host {
@@ -160,6 +182,8 @@ pub enum Event<'a> {
         host: &'a str,
         /// The results.
         results: &'a [TaskResult],
+        /// How long it took.
+        took: Duration,
     },
     /// A host is not free yet.
     Waiting {
@@ -186,8 +210,21 @@ pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// The worst of a loop's items counts for the task.
+#[must_use]
+pub fn overall(results: &[TaskResult]) -> Status {
+    use Status::{Changed, Failed, Ignored, Ok, Skipped, Unreachable};
+    [Unreachable, Failed, Ignored, Changed, Ok]
+        .into_iter()
+        .find(|status| results.iter().any(|result| result.status == *status))
+        .unwrap_or(Skipped)
+}
+
 /// Draws events.
 pub trait Reporter {
     /// Draws one.
     fn event(&mut self, event: &Event<'_>);
+
+    /// Draws why nothing was run, where that is told on standard output, too.
+    fn refused(&mut self, _mistakes: &Diagnostics) {}
 }

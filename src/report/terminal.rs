@@ -1,12 +1,13 @@
 //! Events as Ansible's users know them: PLAY, TASK, a line a host, PLAY RECAP.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indexmap::IndexMap;
 use similar::TextDiff as Lines;
 
-use super::{Event, Reporter, Status, Tally, TaskResult};
+use super::{Event, Live, Reporter, Status, Tally, TaskResult};
 use crate::modules::TextDiff;
 
 const OK: Style = AnsiColor::Green.on_default();
@@ -18,18 +19,66 @@ const HEADING: Style = Style::new().bold();
 /// How wide a heading is filled with stars.
 const WIDTH: usize = 79;
 
+/// What takes longer than this is worth a word.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// What changed and what failed.
+    Quiet,
+    /// A line for every task and host.
+    #[default]
+    Usual,
+    /// Besides, the result of every task, and how long slow ones took.
+    Results,
+    /// Besides, where each task is written, and why it was skipped.
+    Places,
+    /// Besides, how each host is reached, and what its agent is sent.
+    Arguments,
+}
+
 /// Writes events as lines; colours are taken out again where the output is no terminal.
 #[derive(Debug)]
 pub struct Terminal<W> {
     out: W,
-    verbose: bool,
-    pending: Option<String>,
+    detail: Detail,
+    live: Option<Live>,
+    /// Headings that wait for something to stand below them.
+    play: Option<String>,
+    task: Option<(String, Option<String>)>,
 }
 
 impl<W: Write> Terminal<W> {
-    /// Writes to `out`; `verbose` shows the result of every task.
-    pub fn new(out: W, verbose: bool) -> Self {
-        Self { out, verbose, pending: None }
+    /// Writes to `out`.
+    pub fn new(out: W, detail: Detail) -> Self {
+        Self { out, detail, live: None, play: None, task: None }
+    }
+
+    /// How much it tells.
+    pub(super) fn detail(&self) -> Detail {
+        self.detail
+    }
+
+    /// Whether a line about a host is to be seen.
+    fn tells(&self, result: &TaskResult) -> bool {
+        match result.status {
+            Status::Ok => self.detail > Detail::Quiet,
+            Status::Skipped => self.detail > Detail::Quiet || result.shown.is_some(),
+            Status::Changed | Status::Failed | Status::Ignored | Status::Unreachable => true,
+        }
+    }
+
+    fn headings(&mut self) {
+        if let Some(play) = self.play.take() {
+            self.heading(&play);
+        }
+        if let Some((task, place)) = self.task.take() {
+            self.heading(&task);
+            if let Some(place) = place {
+                self.line(&format!("{SKIPPED}{place}{SKIPPED:#}"));
+            }
+        }
     }
 
     fn heading(&mut self, text: &str) {
@@ -42,13 +91,21 @@ impl<W: Write> Terminal<W> {
         let _ = writeln!(self.out, "{text}");
     }
 
-    fn host(&mut self, host: &str, results: &[TaskResult]) {
+    fn host(&mut self, host: &str, results: &[TaskResult], took: Duration) {
+        if !results.iter().any(|result| self.tells(result)) {
+            return;
+        }
+        self.headings();
         let told = |result: &TaskResult| result.status != Status::Skipped || result.shown.is_some();
         let skipped = !results.iter().any(told);
-        if skipped && results.len() > 1 && !self.verbose {
+        if skipped && results.len() > 1 && self.detail < Detail::Results {
             self.line(&format!("{SKIPPED}skipping: [{host}]{SKIPPED:#}"));
             return;
         }
+        // In a pipe two runs that did the same read the same.
+        let slow = took >= SLOW && (self.live.is_some() || self.detail >= Detail::Results);
+        let mut took = if slow { format!(" ({})", spoken(took)) } else { String::new() };
+        let results: Vec<_> = results.iter().filter(|result| self.tells(result)).collect();
         for result in results {
             let (word, style) = match result.status {
                 Status::Ok => ("ok", OK),
@@ -61,7 +118,8 @@ impl<W: Write> Terminal<W> {
             let item = result.item.as_ref().map(|item| format!(" => (item={item})"));
             let item = item.unwrap_or_default();
             let ignored = if result.status == Status::Ignored { " ...ignoring" } else { "" };
-            self.line(&format!("{style}{word}: [{host}]{item}{ignored}{style:#}"));
+            let took = std::mem::take(&mut took);
+            self.line(&format!("{style}{word}: [{host}]{item}{ignored}{style:#}{took}"));
             self.details(result, style);
         }
     }
@@ -72,7 +130,12 @@ impl<W: Write> Terminal<W> {
         }
         let failed =
             matches!(result.status, Status::Failed | Status::Ignored | Status::Unreachable);
-        if let Some(message) = result.message.as_ref().filter(|_| failed || self.verbose) {
+        let due = match result.status {
+            _ if failed => Detail::Quiet,
+            Status::Skipped => Detail::Places,
+            _ => Detail::Results,
+        };
+        if let Some(message) = result.message.as_ref().filter(|_| self.detail >= due) {
             self.indented(message, if result.bad_input { Style::new() } else { style });
         }
         if let Some(hint) = result.hint.as_ref().filter(|_| failed) {
@@ -84,7 +147,7 @@ impl<W: Write> Terminal<W> {
             Some(diff) => self.diff(diff),
             None => result.changes.iter().for_each(|change| self.indented(change, Style::new())),
         }
-        if self.verbose
+        if self.detail >= Detail::Results
             && !result.result.is_empty()
             && let Ok(text) = serde_yaml::to_string(&result.result)
         {
@@ -134,27 +197,52 @@ impl<W: Write> Terminal<W> {
 
 impl<W: Write> Reporter for Terminal<W> {
     fn event(&mut self, event: &Event<'_>) {
+        if let Some(live) = &self.live {
+            live.note(event);
+        }
         match event {
-            Event::Play { name } => self.heading(&format!("PLAY [{name}]")),
-            Event::NoHosts => self.line("skipping: no hosts matched"),
-            // Shown with its first host: a task that no host runs is not worth a heading.
-            Event::Task { name, handler } => {
-                let kind = if *handler { "RUNNING HANDLER" } else { "TASK" };
-                self.pending = Some(format!("{kind} [{name}]"));
-            }
-            Event::Host { host, results } => {
-                if let Some(heading) = self.pending.take() {
-                    self.heading(&heading);
+            Event::Play { name } => {
+                self.play = Some(format!("PLAY [{name}]"));
+                self.task = None;
+                if self.detail > Detail::Quiet {
+                    self.headings();
                 }
-                self.host(host, results);
             }
-            Event::Waiting { host, why } => {
+            Event::NoHosts if self.detail > Detail::Quiet => {
+                self.line("skipping: no hosts matched");
+            }
+            // Shown with its first host: a task that no host runs is not worth a heading.
+            Event::Task { name, handler, module, place } => {
+                let kind = if *handler { "RUNNING HANDLER" } else { "TASK" };
+                let place = place.filter(|_| self.detail >= Detail::Places);
+                let place = place.map(|place| format!("{} at {place}", module.unwrap_or("task")));
+                self.task = Some((format!("{kind} [{name}]"), place));
+            }
+            Event::Host { host, results, took } => self.host(host, results, *took),
+            Event::Waiting { host, why } if self.detail > Detail::Quiet => {
                 self.line(&format!("{SKIPPED}waiting: [{host}]{SKIPPED:#}"));
                 self.indented(why, SKIPPED);
             }
             Event::Ended { reason } => self.line(&format!("\n{FAILED}{reason}{FAILED:#}")),
             Event::Recap { tallies } => self.recap(tallies),
+            Event::NoHosts | Event::Waiting { .. } | Event::Doing { .. } => {}
         }
         let _ = self.out.flush();
+    }
+}
+
+impl Terminal<Live> {
+    /// Writes above the lines that say what each host is at.
+    #[must_use]
+    pub fn live(live: Live, detail: Detail) -> Self {
+        Self { live: Some(live.clone()), ..Self::new(live, detail) }
+    }
+}
+
+/// A time as one says it: `12 s`, `3 min 20 s`.
+pub(super) fn spoken(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }

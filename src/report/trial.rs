@@ -5,7 +5,7 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Event, Reporter, Terminal};
+use super::{Detail, Event, Reporter, Terminal};
 use crate::lab::check::CheckReport;
 use crate::lab::trial::{Audience, Phase, Report};
 
@@ -25,10 +25,58 @@ impl<W: Write> TrialView<W> {
         Self { terminal }
     }
 
-    /// Draws what came of it all.
-    pub fn finish(&mut self, report: &Report) {
+    fn line(&mut self, text: &str) {
+        self.terminal.line(text);
+    }
+
+    fn quiet(&self) -> bool {
+        self.terminal.detail() == Detail::Quiet
+    }
+}
+
+fn verdict(passed: bool) -> (&'static str, Style) {
+    if passed { ("passed", GOOD) } else { ("FAILED", BAD) }
+}
+
+impl<W: Write> Reporter for TrialView<W> {
+    fn event(&mut self, event: &Event<'_>) {
+        self.terminal.event(event);
+    }
+}
+
+impl<W: Write> Audience for TrialView<W> {
+    fn begins(&mut self, phase: &str) {
+        if self.quiet() {
+            return;
+        }
+        self.line(&format!("\n{HEADING}=== {phase}{HEADING:#}"));
+    }
+
+    fn checked(&mut self, report: &CheckReport) {
+        if self.quiet() && report.passed {
+            return;
+        }
+        let (_, style) = verdict(report.passed);
+        let text = report.to_string();
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        self.line(&format!("{style}{first}{style:#}"));
+        if !rest.is_empty() {
+            self.line(rest);
+        }
+    }
+
+    fn ended(&mut self, phase: &Phase) {
+        let (word, style) = verdict(phase.passed);
+        self.line(&format!(
+            "{HEADING}==={HEADING:#} {}: {style}{word}{style:#} in {:.2} s, {}",
+            phase.name, phase.seconds, phase.summary
+        ));
+    }
+
+    fn came_to(&mut self, report: &Report) {
         let drawings: Vec<&String> =
             report.checks.iter().filter_map(|check| check.drawing.as_ref()).collect();
+        let drawings = if self.quiet() && report.passed { Vec::new() } else { drawings };
         if !drawings.is_empty() {
             self.line(&format!("\n{HEADING}WHAT WAS SEEN{HEADING:#}"));
         }
@@ -49,44 +97,6 @@ impl<W: Write> TrialView<W> {
         self.line(&format!(
             "\n{style}{word}{style:#}: lab {} in {:.2} s, on kernel {}{place}",
             report.lab, report.seconds, report.kernel
-        ));
-    }
-
-    fn line(&mut self, text: &str) {
-        self.terminal.line(text);
-    }
-}
-
-fn verdict(passed: bool) -> (&'static str, Style) {
-    if passed { ("passed", GOOD) } else { ("FAILED", BAD) }
-}
-
-impl<W: Write> Reporter for TrialView<W> {
-    fn event(&mut self, event: &Event<'_>) {
-        self.terminal.event(event);
-    }
-}
-
-impl<W: Write> Audience for TrialView<W> {
-    fn begins(&mut self, phase: &str) {
-        self.line(&format!("\n{HEADING}=== {phase}{HEADING:#}"));
-    }
-
-    fn checked(&mut self, report: &CheckReport) {
-        let (_, style) = verdict(report.passed);
-        let text = report.to_string();
-        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        self.line(&format!("{style}{first}{style:#}"));
-        if !rest.is_empty() {
-            self.line(rest);
-        }
-    }
-
-    fn ended(&mut self, phase: &Phase) {
-        let (word, style) = verdict(phase.passed);
-        self.line(&format!(
-            "{HEADING}==={HEADING:#} {}: {style}{word}{style:#} in {:.2} s, {}",
-            phase.name, phase.seconds, phase.summary
         ));
     }
 }

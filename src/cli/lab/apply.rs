@@ -4,19 +4,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::super::apply::exit_of;
-use super::super::complain_at;
+use super::super::output::refuse;
 use super::{failed, in_vm};
 use crate::engine::{self, Options};
-use crate::lab::{InLab, Running, Topology, trial};
+use crate::lab::trial::{self, Audience};
+use crate::lab::{InLab, Running, Topology};
 use crate::playbook::Playbook;
-use crate::report::Terminal;
 
 /// Runs the playbook; the lab's own when none is given.
 pub(in super::super) fn apply(
     lab: &str,
     playbook: Option<&Path>,
     options: &Options,
-    verbose: bool,
+    audience: &mut dyn Audience,
 ) -> ExitCode {
     let running = match Running::find(Some(lab)) {
         Ok(running) => running,
@@ -33,12 +33,11 @@ pub(in super::super) fn apply(
     });
     let (inventory, playbook) = match read {
         Ok(both) => both,
-        Err(mistakes) => return complain_at(&mistakes).into(),
+        Err(mistakes) => return refuse(audience, &mistakes).into(),
     };
-    let mut reporter = Terminal::new(anstream::stdout().lock(), verbose);
-    let ran = engine::run(&playbook, &inventory, &InLab(&running), options, &mut reporter);
+    let ran = engine::run(&playbook, &inventory, &InLab(&running), options, audience);
     match ran {
         Ok(summary) => exit_of(&summary).into(),
-        Err(mistakes) => complain_at(&mistakes).into(),
+        Err(mistakes) => refuse(audience, &mistakes).into(),
     }
 }

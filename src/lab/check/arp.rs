@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, cause, draw, look};
@@ -9,7 +10,7 @@ use crate::connection::CallError;
 use crate::lab::probe::{self, ArpAnswers, Seconds};
 
 /// Who answers ARP for an address.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arp {
     /// The host that asks.
@@ -18,6 +19,7 @@ pub struct Arp {
     address: Ipv4Addr,
     /// Who must answer: a host, a list of hosts, or an empty list for nobody.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany")]
     answered_by: Vec<String>,
     /// The interface to ask on, when it is not the one whose network has the address.
     interface: Option<String>,
@@ -25,6 +27,15 @@ pub struct Arp {
     asks: Option<u32>,
     /// How long to listen.
     wait: Option<Seconds>,
+}
+
+/// A host, or a list of hosts.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "its shape is what is wanted")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -1,5 +1,6 @@
 //! `command`: what a program on a host must say.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, look};
@@ -20,19 +21,25 @@ pub struct Command {
     stderr_contains: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(super) struct Written {
+    /// The host.
     on: String,
     /// A program and its arguments.
     argv: Option<Vec<String>>,
     /// A line for `/bin/sh`.
     shell: Option<String>,
+    /// For how many seconds it may run.
     timeout: Option<Seconds>,
+    /// Its exit code.
     #[serde(default)]
     rc: i32,
+    /// What it says, but for white space around it.
     stdout: Option<String>,
+    /// A text in what it says.
     stdout_contains: Option<String>,
+    /// A text in what it says on standard error.
     stderr_contains: Option<String>,
 }
 

@@ -13,8 +13,9 @@ use crate::lab::probe::{self, Answer, Coverage, HttpAnswers};
 
 mod written;
 
+use written::Expect;
 pub use written::ReplyFrom;
-use written::{Expect, Written};
+pub(super) use written::Written;
 
 /// Requests over fresh connections, one after the other.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,5 +1,6 @@
 //! `ipvs`: the table of a director equals what is written. Counters take no part.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, cause, draw, look};
@@ -9,15 +10,16 @@ use crate::netlink::ipvs::Destination;
 
 mod written;
 
-use written::Wanted;
+use written::{Wanted, WrittenService};
 
 /// The whole table of a host.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ipvs {
     /// The host.
     on: String,
     /// Every service, and no other; the order does not matter.
+    #[schemars(with = "Vec<WrittenService>")]
     equals: Vec<Wanted>,
 }
 

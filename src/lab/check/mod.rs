@@ -30,6 +30,7 @@ use std::fmt::Debug;
 use std::time::Instant;
 
 use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -87,21 +88,28 @@ struct Kind {
     /// The key in YAML, and the name of the file.
     name: &'static str,
     decode: fn(&Node) -> Result<Box<dyn Run>, Diagnostic>,
+    schema: fn() -> Schema,
 }
 
 impl Kind {
-    const fn of<C: Check>(name: &'static str) -> Self {
-        Self { name, decode: |node| Ok(Box::new(node.decode::<C>()?)) }
+    /// `W` is what `C` is written as.
+    const fn of<C: Check, W: JsonSchema>(name: &'static str) -> Self {
+        Self { name, decode: |node| Ok(Box::new(node.decode::<C>()?)), schema: || schema_for!(W) }
     }
 }
 
 /// Every kind of check, by name.
 static TABLE: &[Kind] = &[
-    Kind::of::<Arp>("arp"),
-    Kind::of::<Command>("command"),
-    Kind::of::<Http>("http"),
-    Kind::of::<Ipvs>("ipvs"),
+    Kind::of::<Arp, Arp>("arp"),
+    Kind::of::<Command, command::Written>("command"),
+    Kind::of::<Http, http::Written>("http"),
+    Kind::of::<Ipvs, Ipvs>("ipvs"),
 ];
+
+/// The schema of each kind of check, by name.
+pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, Schema)> {
+    TABLE.iter().map(|kind| (kind.name, (kind.schema)()))
+}
 
 /// A check whose kind is no longer of interest.
 trait Run: Debug + Send + Sync {

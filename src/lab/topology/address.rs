@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The addresses of a network, such as `192.168.0.0/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub struct Subnet(IpNet);
+pub struct Subnet(#[schemars(with = "String")] IpNet);
 
 impl Subnet {
     /// The network and its prefix length.
@@ -79,7 +80,7 @@ impl TryFrom<String> for Subnet {
 }
 
 /// The address of a host in a network, without a prefix, which is the network's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Address(IpAddr);
 

@@ -91,9 +91,11 @@ struct Destinations(Vec<DestinationArguments>);
 /// One real server; its address alone will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
+#[schemars(extend("x-line" = true))]
 struct DestinationArguments {
     /// The RIP.
     #[serde(alias = "rip")]
+    #[schemars(extend("x-aliases" = ["rip"]))]
     address: HostAddress,
     /// The port there, or its name; the service's by default, and always but for `nat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -34,6 +34,12 @@ impl Module {
         SHAPES.get(self.name).map_or(&[], |shape| &shape.documented)
     }
 
+    /// Every name that an argument has; none where they are not known by name.
+    #[must_use]
+    pub fn names(&self) -> &'static [&'static str] {
+        SHAPES.get(self.name).map_or(&[], |shape| shape.decoded)
+    }
+
     /// Whether any name is an argument, as `set_fact` has it.
     #[must_use]
     pub fn takes_any_argument(&self) -> bool {

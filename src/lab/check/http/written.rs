@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::Http;
 use crate::lab::probe::{self, Seconds, Url};
 
 /// What is expected of the answers; each expectation stands for itself.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expect {
     /// Every answer's status; 200 unless written.
@@ -29,7 +30,8 @@ pub(super) struct Expect {
     /// How many requests each real server must answer, and no other any.
     #[serde(default)]
     pub(super) share: IndexMap<String, u32>,
-    /// Who must hand the replies to the client, by hardware address.
+    /// Who must hand the replies to the client, by hardware address: `real_server`, or a host.
+    #[schemars(with = "Option<String>")]
     pub(super) reply_from: Option<ReplyFrom>,
 }
 
@@ -54,17 +56,25 @@ impl<'de> Deserialize<'de> for ReplyFrom {
 }
 
 /// The check as written, before its parts are held against each other.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Written {
+pub(crate) struct Written {
+    /// The host that asks.
     from: String,
+    /// What it asks for, such as `http://192.168.0.89/`.
     url: Url,
+    /// How often; by default as often as what is expected needs.
     requests: Option<u32>,
+    /// For how many seconds to wait for an answer.
     timeout: Option<Seconds>,
+    /// The address to ask from.
     source: Option<IpAddr>,
+    /// The port to ask from; each request has one of its own unless it is given.
     source_port: Option<u16>,
+    /// Headers of each request.
     #[serde(default)]
     headers: IndexMap<String, String>,
+    /// What must be seen.
     #[serde(default)]
     expect: Expect,
 }

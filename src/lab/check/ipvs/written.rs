@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::netlink::ipvs::written::{Key, Method};
@@ -16,25 +17,51 @@ pub(super) struct Wanted {
     pub(super) destinations: Vec<Destination>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WrittenService {
+pub(super) struct WrittenService {
     /// `tcp://192.168.0.89:80`, `fwmark://7`.
     service: Key,
+    /// `rr`, `wlc`, `sh`, …
+    #[schemars(with = "String")]
     scheduler: SchedulerName,
     /// How packets reach a destination that says nothing of its own.
     #[serde(default)]
     forward: Option<Method>,
     /// Seconds for which a client stays with its real server.
     persistence: Option<NonZeroU32>,
+    /// The real servers: addresses, with a port where it is not the service's, or mappings.
     #[serde(default)]
+    #[schemars(with = "Vec<AddressOrMore>")]
     destinations: Vec<WrittenDestination>,
+}
+
+/// What a destination may be written as.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "its shape is what is wanted")]
+enum AddressOrMore {
+    Address(String),
+    More(Long),
 }
 
 /// `192.168.0.93`, `192.168.0.93:8080`, or a mapping that says more.
 struct WrittenDestination {
     address: Place,
     weight: Option<u32>,
+    forward: Option<Method>,
+}
+
+/// A destination as a mapping.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Long {
+    /// The RIP, with a port where it is not the service's.
+    #[schemars(with = "String")]
+    address: Place,
+    /// Its share.
+    weight: Option<u32>,
+    /// How packets reach it.
     forward: Option<Method>,
 }
 
@@ -71,14 +98,6 @@ impl<'de> Deserialize<'de> for SchedulerName {
 
 impl<'de> Deserialize<'de> for WrittenDestination {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Long {
-            address: Place,
-            weight: Option<u32>,
-            forward: Option<Method>,
-        }
-
         struct Either;
 
         impl<'de> de::Visitor<'de> for Either {
