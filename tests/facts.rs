@@ -58,6 +58,28 @@ fn ordered(mut value: Value) -> Value {
 }
 
 #[test]
+fn every_host_tells_its_own_and_one_that_cannot_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = "[web]\nhere ansible_connection=local\nfar ansible_connection=pigeon\n";
+    std::fs::write(folder.path().join("hosts"), hosts).expect("written");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lvsmith"));
+        command.arg("facts").args(arguments).current_dir(folder.path()).output().expect("runs")
+    };
+    let output = run(&["--format", "json", "--filter", "lvs", "--filter", "ansible_kern*l"]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names: Vec<&String> = told["here"].as_object().expect("facts").keys().collect();
+    assert_eq!(names, ["ansible_kernel", "ansible_lvs"]);
+    assert_eq!((told.get("far"), output.status.code()), (None, Some(5)));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("far: the connection `pigeon` is not known"), "{complaint}");
+    let output = run(&["here", "--filter", "kernel"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("here:\n  ansible_kernel: "), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 #[ignore = "needs ansible-core: `LVSMITH_ANSIBLE` is its program `ansible`"]
 fn facts_are_those_of_ansible() {
     let mut setup = Command::new(ansible());

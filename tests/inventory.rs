@@ -82,3 +82,27 @@ fn patterns_choose_the_hosts_that_ansible_chooses() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
+
+#[test]
+fn the_controller_needs_no_place_in_an_inventory() {
+    let site = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("hosts", "[web]\nrs1\n[all:vars]\nsite=berlin\n"),
+        ("host_vars/localhost", "desk: mine\n"),
+        (
+            "site.yml",
+            "- hosts: 127.0.0.1\n  gather_facts: false\n  tasks:\n    - debug: {msg: \"{{ site }} {{ desk }} {{ groups.all | join('+') }}\"}\n",
+        ),
+    ];
+    for (name, text) in files {
+        let path = site.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lvsmith"));
+    let output =
+        command.args(["apply", "site.yml"]).current_dir(site.path()).output().expect("ran");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("berlin mine rs1\n"), "{text}");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+}

@@ -47,7 +47,7 @@ pub(super) struct Apply {
 /// How a playbook is run, wherever its hosts are.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct RunArgs {
-    /// Only these hosts: names, groups, `a:b`, `a:&b`, `a:!b`, `web*`
+    /// Only these hosts: names, groups, `a:b`, `a:&b`, `a:!b`, `web*`, `web[0]`, `~regex`, `@FILE`
     #[arg(short, long, value_name = "PATTERN")]
     limit: Option<String>,
     /// Only tasks with one of these tags

@@ -18,7 +18,8 @@ use crate::inventory::{self, Inventory};
 pub(super) struct InventoryArgs {
     /// An inventory: a file in YAML or INI, a program, a folder of such, or `host,host,`; of
     /// several the later ones win. Without it the first that is there of `inventory.yml`,
-    /// `inventory.ini`, `inventory` and `hosts` beside the playbook, or else this machine alone
+    /// `inventory.ini`, `inventory` and `hosts` beside the playbook or in this folder, or else this
+    /// machine alone
     #[arg(short, long, value_name = "FILE")]
     inventory: Vec<String>,
 }
