@@ -98,13 +98,19 @@ pub fn playbook(data: &[u8]) {
     }
 }
 
-/// An inventory, and what is asked of it.
+/// An inventory, and what is asked of it: INI when it begins with a `[` or a `;`, else YAML.
 pub fn inventory(data: &[u8]) {
     let Some(source) = source(data) else { return };
-    let read = yaml::read(&source).map_err(Diagnostics::from);
-    match read.and_then(|node| Inventory::decode(&node)) {
+    let read = match source.text.starts_with(['[', ';']) {
+        true => Inventory::decode_ini(&source),
+        false => {
+            let read = yaml::read(&source).map_err(Diagnostics::from);
+            read.and_then(|node| Inventory::decode(&node))
+        }
+    };
+    match read {
         Ok(inventory) => {
-            let _ = inventory.group_map();
+            let _ = (inventory.group_map(), inventory.list(None), inventory.graph("all", true));
             for name in inventory.hosts.keys().take(16) {
                 let _ = inventory.vars_of(name);
             }

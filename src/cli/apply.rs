@@ -14,7 +14,7 @@ use super::output::{OutputArgs, refuse};
 use super::retry::LastRun;
 use super::saved::{Plan, Record, Said};
 use super::secret::SecretArgs;
-use super::{Exit, complain, connector::Machines};
+use super::{Exit, complain, connector::Machines, inventory::InventoryArgs};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Options, Summary};
 use crate::input;
@@ -32,9 +32,8 @@ pub(super) struct Apply {
     /// Run on the hosts of a lab that is up; it is the inventory
     #[arg(long, value_name = "NAME", conflicts_with = "inventory")]
     lab: Option<String>,
-    /// The inventory; without it `inventory.yml` beside the playbook, or this machine alone
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    inventory: InventoryArgs,
     /// Only hosts that the last `apply` of this playbook left unfinished: they failed, were
     /// unreachable, or it ended before their turn
     #[arg(long, conflicts_with = "lab")]
@@ -179,8 +178,8 @@ impl Apply {
             input::note();
         }
         let path = self.playbook.clone().unwrap_or_default();
-        let named = self.inventory.as_deref().or(defaults.inventory.as_deref());
-        let (playbook, inventory) = read(&path, named, defaults)?;
+        let named = self.inventory.clone().or(defaults.inventory.as_deref());
+        let (playbook, inventory) = read(&path, &named, defaults)?;
         if self.list.wanted() {
             let text = self.list.text(&playbook, &inventory, &options)?;
             // A reader that has seen enough is no error.
@@ -202,7 +201,7 @@ impl Apply {
         let exit = exit_of(&summary);
         match out {
             Some(out) if exit == Exit::Declared => {
-                let plan = Plan::new(&path, named, &options, input::take(), record.hosts);
+                let plan = Plan::new(&path, named.named(), &options, input::take(), record.hosts);
                 plan.write(out)?;
                 let out = out.display();
                 anstream::eprintln!("saved: `lvsmith apply {out}` does this, or nothing");
@@ -228,12 +227,12 @@ impl Apply {
         options.skip_tags.clone_from(&plan.options.skip_tags);
         options.start_at_task.clone_from(&plan.options.start_at_task);
         input::note();
-        let named = plan.inventory.as_deref();
-        let (playbook, inventory) = read(&plan.playbook, named, defaults)?;
+        let named = InventoryArgs::of(plan.inventory.clone());
+        let (playbook, inventory) = read(&plan.playbook, &named, defaults)?;
         let check = Options { check: true, diff: plan.options.diff, ..options.clone() };
         let mut record = Record::new(None);
         engine::run(&playbook, &inventory, &Machines, &check, &mut record)?;
-        let now = Plan::new(&plan.playbook, named, &check, input::take(), record.hosts);
+        let now = Plan::new(&plan.playbook, named.named(), &check, input::take(), record.hosts);
         let differences = plan.differences(&now);
         if engine::interrupted() {
             return Ok(Exit::Interrupted);
@@ -253,7 +252,7 @@ impl Apply {
     fn refuse_besides(&self, plan: &Plan, options: &Options) -> Result<(), Diagnostic> {
         let run = &self.run;
         let said = [
-            ("`--inventory`", self.inventory.is_some()),
+            ("`--inventory`", !self.inventory.named().is_empty()),
             ("`--limit`", run.limit.is_some()),
             ("`--tags`", !run.tags.is_empty()),
             ("`--skip-tags`", !run.skip_tags.is_empty()),
@@ -277,7 +276,7 @@ impl Apply {
 /// A playbook and its inventory.
 pub(super) fn read(
     path: &Path,
-    named: Option<&Path>,
+    named: &InventoryArgs,
     defaults: &Defaults,
 ) -> Result<(Playbook, Inventory), Diagnostics> {
     let (playbook, mut inventory) = both(Playbook::read(path), inventory(path, named))?;
@@ -304,22 +303,16 @@ pub(super) fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-/// The inventory named, the one beside the playbook, or this machine.
-fn inventory(playbook: &Path, named: Option<&Path>) -> Result<Inventory, Diagnostics> {
-    let folder = playbook.parent().unwrap_or(Path::new(""));
-    let beside = folder.join("inventory.yml");
-    let file = match named {
-        Some(file) => Some(file),
-        None => beside.is_file().then_some(beside.as_path()),
+/// The inventories named, the one beside the playbook, or this machine.
+fn inventory(playbook: &Path, named: &InventoryArgs) -> Result<Inventory, Diagnostics> {
+    let folder = match playbook.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     };
-    let mut inventory = match file {
-        Some(file) => Inventory::read(file)?,
-        None => Inventory::localhost(),
-    };
+    let mut inventory = named.read(folder)?.unwrap_or_else(Inventory::localhost);
     // What stands beside the playbook wins over what stands beside the inventory.
-    if file.and_then(Path::parent) != Some(folder) {
-        inventory.read_vars_beside(folder)?;
-    }
+    inventory.read_vars_beside(folder)?;
+    super::inventory::warn(&inventory);
     Ok(inventory)
 }
 

@@ -14,7 +14,9 @@ mod apply;
 mod connector;
 mod defaults;
 mod exit;
+mod facts;
 mod generate;
+mod inventory;
 mod ipvs;
 mod ipvsadm;
 mod lab;
@@ -58,6 +60,8 @@ enum Command {
     /// Show what `apply` would change, and change nothing
     Plan(plan::Plan),
     Validate(validate::Validate),
+    Inventory(inventory::Show),
+    Facts(facts::Facts),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -98,6 +102,8 @@ pub fn run() -> ExitCode {
         Command::Apply(apply) => apply.apply(),
         Command::Plan(plan) => plan.run(),
         Command::Validate(validate) => validate.run().into(),
+        Command::Inventory(show) => show.run(),
+        Command::Facts(facts) => facts.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),

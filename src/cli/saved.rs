@@ -33,8 +33,8 @@ pub(super) struct Plan {
     lvsmith_plan: u32,
     /// The playbook, as an absolute path.
     pub(super) playbook: PathBuf,
-    /// The inventory, if it was named.
-    pub(super) inventory: Option<PathBuf>,
+    /// The inventories that were named, files by their absolute paths.
+    pub(super) inventory: Vec<String>,
     /// What the command line said.
     pub(super) options: Said,
     /// What was read, by path.
@@ -98,7 +98,7 @@ impl Said {
 impl Plan {
     pub(super) fn new(
         playbook: &Path,
-        inventory: Option<&Path>,
+        inventory: &[String],
         options: &Options,
         files: Files,
         hosts: IndexMap<String, Vec<Step>>,
@@ -107,7 +107,7 @@ impl Plan {
         let mut plan = Self {
             lvsmith_plan: SCHEMA,
             playbook: absolute(playbook),
-            inventory: inventory.map(absolute),
+            inventory: inventory.iter().map(|name| named(name)).collect(),
             options: Said::of(options),
             files,
             hosts,
@@ -165,6 +165,12 @@ impl Plan {
         let open = Self { seal: String::new(), ..self.clone() };
         digest(serde_json::to_string(&open).unwrap_or_default().as_bytes())
     }
+}
+
+/// An inventory, wherever it is looked for; hosts with commas between them are no file.
+fn named(inventory: &str) -> String {
+    let path = Path::new(inventory).canonicalize();
+    path.map_or_else(|_| inventory.to_owned(), |path| path.display().to_string())
 }
 
 /// A value as text that does not depend on the order of its keys.

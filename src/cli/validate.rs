@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::apply::{self, RunArgs};
 use super::defaults::Defaults;
+use super::inventory::InventoryArgs;
 use super::{Exit, complain_at};
 use crate::diagnostic::Diagnostics;
 use crate::engine;
@@ -19,9 +20,8 @@ use crate::report::{SCHEMA, counted};
 pub(super) struct Validate {
     /// The playbook
     playbook: PathBuf,
-    /// The inventory; without it `inventory.yml` beside the playbook, or this machine alone
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    inventory: InventoryArgs,
     /// Only these hosts: names, groups, `a:b`, `a:&b`, `a:!b`, `web*`
     #[arg(short, long, value_name = "PATTERN")]
     limit: Option<String>,
@@ -73,8 +73,8 @@ impl Validate {
         let defaults = Defaults::read(&self.playbook).map_err(&mut all).unwrap_or_default();
         let run = RunArgs::of(self.limit.clone(), self.extra_vars.clone());
         let options = run.options().map_err(&mut all).ok();
-        let named = self.inventory.as_deref().or(defaults.inventory.as_deref());
-        let read = apply::read(&self.playbook, named, &defaults).map_err(&mut all).ok();
+        let named = self.inventory.clone().or(defaults.inventory.as_deref());
+        let read = apply::read(&self.playbook, &named, &defaults).map_err(&mut all).ok();
         let mut counts = (0, 0);
         if let (Some((playbook, inventory)), Some(options)) = (read, options) {
             counts.0 = playbook.plays.len();

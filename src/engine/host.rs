@@ -67,10 +67,12 @@ pub(super) struct Learned {
 
 impl HostState {
     pub(super) fn new(name: &str, inventory: &Inventory) -> Self {
-        let groups = inventory.groups_of(name).into_iter().filter(|group| *group != "all");
+        let mut groups = inventory.groups_of(name);
+        groups.retain(|group| *group != "all");
+        groups.sort_unstable();
         Self {
             name: name.to_owned(),
-            groups: groups.map(Value::from).collect(),
+            groups: groups.into_iter().map(Value::from).collect(),
             declared: inventory.vars_of(name),
             learned: RwLock::default(),
             reached: OnceLock::new(),

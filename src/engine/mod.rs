@@ -181,11 +181,8 @@ pub fn run(
     preflight::check(playbook, inventory, options, &chosen)?;
     let start = start(playbook, options)?;
     let first = start.as_ref().map_or(0, |(play, _)| *play);
-    let names: Vec<&String> = inventory
-        .hosts
-        .keys()
-        .filter(|name| chosen.iter().any(|chosen| chosen.hosts.contains(name)))
-        .collect();
+    let wanted: HashSet<&String> = chosen.iter().flat_map(|chosen| &chosen.hosts).collect();
+    let names: Vec<&String> = inventory.hosts.keys().filter(|name| wanted.contains(name)).collect();
     let shared = Shared {
         inventory,
         connector,
@@ -342,11 +339,13 @@ fn choose_hosts(
 ) -> (Vec<Chosen>, Diagnostics) {
     let mut mistakes = Diagnostics::default();
     let limit = options.limit.as_ref().and_then(|limit| {
-        mistakes.keep(inventory::select(inventory, limit).map_err(|mut error| {
+        mistakes.keep(inventory::limit(inventory, limit).map_err(|mut error| {
             error.message = format!("--limit: {}", error.message);
             error
         }))
     });
+    let limit: Option<HashSet<String>> = limit.map(|hosts| hosts.into_iter().collect());
+    let only: Option<HashSet<&String>> = options.only.as_ref().map(|only| only.iter().collect());
     let mut chosen = Vec::new();
     for play in &playbook.plays {
         let pattern = match &play.hosts.kind {
@@ -369,7 +368,7 @@ fn choose_hosts(
         if let Some(limit) = &limit {
             hosts.retain(|host| limit.contains(host));
         }
-        if let Some(only) = &options.only {
+        if let Some(only) = &only {
             hosts.retain(|host| only.contains(host));
         }
         let sizes = mistakes.keep(sizes(play, options)).unwrap_or_default();

@@ -3,7 +3,7 @@
 //! A task's arguments are rendered and decoded with what is known before the run. What
 //! depends on facts or on results of earlier tasks is left for later, and never guessed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::host::HostState;
@@ -38,6 +38,8 @@ pub(super) fn check(
         others: Mutex::default(),
         brought: Mutex::default(),
     };
+    let by_name: HashMap<&str, &HostState> =
+        shared.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let late = late(playbook);
     let mut mistakes = Diagnostics::default();
     for (play, Chosen { hosts, sizes }) in playbook.plays.iter().zip(chosen) {
@@ -48,9 +50,7 @@ pub(super) fn check(
         for task in play.tasks() {
             let run = TaskRun::new(&trail, task, Arc::clone(&roster));
             for name in hosts.iter().take(HOSTS) {
-                let Some(host) = shared.hosts.iter().find(|host| host.name == *name) else {
-                    continue;
-                };
+                let Some(host) = by_name.get(name.as_str()) else { continue };
                 if let Some(mistake) = look(&shared, &run, host, &late)
                     && !mistakes.0.contains(&mistake)
                 {

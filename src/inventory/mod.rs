@@ -1,23 +1,43 @@
-//! Hosts, groups and their variables: the YAML inventory, with `group_vars` and `host_vars`
-//! beside it and beside the playbook.
+//! Hosts, groups and their variables: inventories in YAML and INI, those that are programs, whole
+//! folders of them, with `group_vars` and `host_vars` beside them and beside the playbook.
+//!
+//! What is read, and in which order it counts, is Ansible's; `docs/inventory.md` says where it
+//! is not.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::yaml::{Kind, Node};
 
+mod build;
+mod files;
+mod ini;
+mod kin;
+mod listing;
 mod pattern;
 mod range;
+mod script;
+mod source;
+mod yaml;
 
+use files::Files;
+pub use files::read_vars;
+use kin::Kin;
 pub(crate) use pattern::glob;
-pub use pattern::select;
+pub use pattern::{limit, select};
+pub use source::{BESIDE, beside};
 
 /// The most hosts of an inventory; a few words could stand for any number of them.
 const MOST: usize = 100_000;
+
+/// The most members that all groups list together, for the same reason.
+const MOST_PLACED: usize = 16 * MOST;
+
+/// The names that mean the controller itself, as long as no host of the inventory has them.
+const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Variables by name.
 pub type Vars = Map<String, Value>;
@@ -27,10 +47,13 @@ pub type Vars = Map<String, Value>;
 pub struct Host {
     /// Its own variables.
     pub vars: Vars,
-    /// Variables from `host_vars`.
-    pub file_vars: Vars,
     /// Where it was declared first.
     pub span: Option<Span>,
+    /// Whether nobody declared it: the controller, which is in no group, not even in `all`.
+    pub implicit: bool,
+    /// The inventory that declared it first.
+    file: Option<Arc<Path>>,
+    files: Files,
 }
 
 /// A group of hosts.
@@ -40,106 +63,114 @@ pub struct Group {
     pub hosts: IndexSet<String>,
     /// Groups inside it.
     pub children: IndexSet<String>,
-    /// Variables from the inventory file.
+    /// Variables from the inventory.
     pub vars: Vars,
-    /// Variables from `group_vars`.
-    pub file_vars: Vars,
+    /// Where it was named first.
+    pub span: Option<Span>,
+    /// `ansible_group_priority`, when it is not 1: of groups at one level the highest wins.
+    priority: Option<i64>,
+    files: Files,
 }
 
 /// All hosts and groups.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Inventory {
     /// By name, in the order declared.
     pub hosts: IndexMap<String, Host>,
-    /// By name; `all` holds every host, `ungrouped` those in no other group.
+    /// By name; everything is in `all`, and `ungrouped` holds hosts that are in no other group.
     pub groups: IndexMap<String, Group>,
+    /// What the user should know of, and what is no mistake.
+    pub warnings: Vec<String>,
+    /// What is being read.
+    reading: Option<Arc<Path>>,
+    /// How often a host was put into a group.
+    placed: usize,
+    /// The folders beside which `group_vars` and `host_vars` were read, the last one winning.
+    folders: Vec<PathBuf>,
+    kin: Kin,
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        let mut groups: IndexMap<String, Group> = IndexMap::new();
+        groups.entry("all".into()).or_default().children.insert("ungrouped".into());
+        groups.entry("ungrouped".into()).or_default();
+        let (hosts, warnings, reading, placed, folders, kin) = Default::default();
+        Self { hosts, groups, warnings, reading, placed, folders, kin }
+    }
 }
 
 impl Inventory {
-    /// Reads an inventory file, and the `group_vars` and `host_vars` beside it.
+    /// Reads one inventory, and the `group_vars` and `host_vars` beside it.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
-        let node = Node::read_file(path).map_err(Diagnostics::from)?;
-        let mut inventory = Self::decode(&node)?;
-        inventory.read_vars_beside(path.parent().unwrap_or(Path::new(".")))?;
-        Ok(inventory)
+        Self::read_all(&[path.display().to_string()])
+    }
+
+    /// Reads several, the later ones over the earlier ones, each a file, a folder, a program, or
+    /// names of hosts with commas; and the `group_vars` and `host_vars` beside them.
+    pub fn read_all(sources: &[String]) -> Result<Self, Diagnostics> {
+        let mut inventory = Self::default();
+        let mut mistakes = Diagnostics::default();
+        for name in sources {
+            inventory.read_source(name, &mut mistakes);
+        }
+        let mut inventory = inventory.completed(mistakes)?;
+        inventory.add_implicit_localhost();
+        let mut mistakes = Diagnostics::default();
+        for folder in sources.iter().filter_map(|name| source::folder(name)) {
+            inventory.read_folder(&folder, &mut mistakes);
+        }
+        mistakes.finish(inventory)
     }
 
     /// An inventory of this machine alone.
     #[must_use]
     pub fn localhost() -> Self {
         let mut inventory = Self::default();
-        inventory.add_host("localhost", None);
-        if let Some(host) = inventory.hosts.get_mut("localhost") {
-            host.vars.insert("ansible_connection".into(), "local".into());
-        }
+        let vars = Vars::from_iter([("ansible_connection".into(), "local".into())]);
+        inventory.place("localhost", &[], vars);
         inventory.complete();
         inventory
     }
 
     /// Adds a host to the given groups; a lab's topology does so.
     pub fn place(&mut self, name: &str, groups: &[String], vars: Vars) {
-        self.add_host(name, None);
-        if let Some(host) = self.hosts.get_mut(name) {
-            host.vars.extend(vars);
-        }
-        for group in groups {
-            self.groups.entry(group.clone()).or_default().hosts.insert(name.to_owned());
+        self.host(name, None).vars.extend(vars);
+        for group in std::iter::once("all").chain(groups.iter().map(String::as_str)) {
+            self.group(group, None).hosts.insert(name.to_owned());
         }
     }
 
-    /// Makes `all` and `ungrouped` what they should be; call it after the last [`Self::place`].
+    /// Makes `all` and `ungrouped` what they should be, and finds who belongs to whom; call it
+    /// after the last [`Self::place`].
     pub fn complete(&mut self) {
+        let inner: IndexSet<&String> = self.groups.values().flat_map(|g| &g.children).collect();
+        let outermost: Vec<String> = self
+            .groups
+            .keys()
+            .filter(|name| *name != "all" && !inner.contains(name))
+            .cloned()
+            .collect();
         let grouped: IndexSet<&String> = self
             .groups
             .iter()
             .filter(|(name, _)| !matches!(name.as_str(), "all" | "ungrouped"))
             .flat_map(|(_, group)| &group.hosts)
             .collect();
+        let listed = self.groups.get("ungrouped").into_iter().flat_map(|group| &group.hosts);
+        let explicit = self.hosts.iter().filter(|(_, host)| !host.implicit).map(|(name, _)| name);
         let ungrouped: IndexSet<String> =
-            self.hosts.keys().filter(|name| !grouped.contains(name)).cloned().collect();
-        let names: Vec<String> = self.groups.keys().cloned().collect();
-        let inner: IndexSet<String> = self
-            .groups
-            .iter()
-            .filter(|(name, _)| *name != "all")
-            .flat_map(|(_, group)| group.children.clone())
-            .collect();
-        self.groups.entry("ungrouped".into()).or_default().hosts = ungrouped;
-        let all = self.groups.entry("all".into()).or_default();
-        all.hosts = self.hosts.keys().cloned().collect();
-        for name in names.into_iter().chain(["ungrouped".to_owned()]) {
-            if name != "all" && !inner.contains(&name) {
-                all.children.insert(name);
-            }
-        }
+            listed.chain(explicit).filter(|name| !grouped.contains(name)).cloned().collect();
+        self.group("ungrouped", None).hosts = ungrouped;
+        self.group("all", None).children.extend(outermost);
+        self.kin = Kin::of(&self.hosts, &self.groups);
     }
 
-    /// Reads `group_vars` and `host_vars` in a folder, where they exist.
-    pub fn read_vars_beside(&mut self, folder: &Path) -> Result<(), Diagnostics> {
-        let mut mistakes = Diagnostics::default();
-        for (name, group) in &mut self.groups {
-            for path in var_files(&folder.join("group_vars"), name) {
-                if let Some(vars) = mistakes.keep(read_vars(&path)) {
-                    group.file_vars.extend(vars);
-                }
-            }
-        }
-        for (name, host) in &mut self.hosts {
-            for path in var_files(&folder.join("host_vars"), name) {
-                if let Some(vars) = mistakes.keep(read_vars(&path)) {
-                    host.file_vars.extend(vars);
-                }
-            }
-        }
-        mistakes.finish(())
-    }
-
-    /// Every host of a group, its inner groups included, in the order of the inventory.
+    /// Every host of a group, those of its inner groups behind its own.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<&str> {
-        let mut groups = IndexSet::new();
-        self.collect_groups(group, &mut groups);
-        let listed: IndexSet<&str> = groups
+        let listed: IndexSet<&str> = self
+            .inside(group)
             .iter()
             .filter_map(|name| self.groups.get(*name))
             .flat_map(|group| group.hosts.iter().map(String::as_str))
@@ -150,31 +181,42 @@ impl Inventory {
     /// The groups a host is in, from the outermost to the innermost, `all` first.
     #[must_use]
     pub fn groups_of(&self, host: &str) -> Vec<&str> {
-        let levels = self.levels();
-        let mut found: Vec<(usize, &str)> = self
-            .groups
-            .keys()
-            .filter(|name| *name != "all" && self.members(name).contains(&host))
-            .map(|name| (levels.get(name.as_str()).copied().unwrap_or(0), name.as_str()))
+        let own = self.hosts.get_index_of(host).map(|host| self.kin.groups_of(host));
+        let mut groups: Vec<_> = own
+            .into_iter()
+            .flatten()
+            .filter_map(|index| Some((index, self.groups.get_index(index)?)))
+            .filter(|(_, (name, _))| *name != "all")
+            .map(|(index, (name, group))| {
+                (self.kin.level(index), group.priority.unwrap_or(1), name.as_str())
+            })
             .collect();
-        found.sort();
-        std::iter::once("all").chain(found.into_iter().map(|(_, name)| name)).collect()
+        groups.sort_unstable();
+        std::iter::once("all").chain(groups.into_iter().map(|(_, _, name)| name)).collect()
     }
 
-    /// Everything the inventory says about a host: groups before hosts, the files of
-    /// `group_vars` and `host_vars` over what stands in the inventory itself.
+    /// Everything the inventory says about a host, in Ansible's order: groups before the host;
+    /// among groups what stands in inventories, then `group_vars/all`, then the others'
+    /// `group_vars`, where those beside the playbook come behind those beside inventories.
     #[must_use]
     pub fn vars_of(&self, host: &str) -> Vars {
         let mut vars = Vars::new();
-        for name in self.groups_of(host) {
-            if let Some(group) = self.groups.get(name) {
-                vars.extend(group.vars.clone());
-                vars.extend(group.file_vars.clone());
-            }
+        let names = self.groups_of(host);
+        let mut groups = names.iter().filter_map(|name| self.groups.get(*name));
+        for group in groups.clone() {
+            extend(&mut vars, &group.vars);
         }
+        let all = groups.next();
+        all.into_iter().for_each(|group| group.files.add_to(&mut vars));
+        Files::add_all(groups.map(|group| &group.files), &mut vars);
         if let Some(host) = self.hosts.get(host) {
-            vars.extend(host.vars.clone());
-            vars.extend(host.file_vars.clone());
+            if let Some(file) = &host.file {
+                vars.insert("inventory_file".into(), file.display().to_string().into());
+                let folder = file.parent().unwrap_or(file);
+                vars.insert("inventory_dir".into(), folder.display().to_string().into());
+            }
+            extend(&mut vars, &host.vars);
+            host.files.add_to(&mut vars);
         }
         vars
     }
@@ -192,250 +234,59 @@ impl Inventory {
         )
     }
 
-    /// Takes the text of an inventory apart, without what lies beside it.
-    pub(crate) fn decode(node: &Node) -> Result<Self, Diagnostics> {
-        let mut inventory = Self::default();
-        let mut mistakes = Diagnostics::default();
-        match node.mapping() {
-            Ok([]) => mistakes.push(
-                Diagnostic::new("the inventory is empty")
-                    .at(&node.span)
-                    .hint("begin with `all:` and `hosts:`"),
-            ),
-            Ok(entries) => {
-                for (key, group) in entries {
-                    inventory.decode_group(&key.text, group, &mut mistakes);
-                }
-            }
-            Err(error) => mistakes.push(error.hint("an inventory is a mapping of groups")),
+    /// The controller, for plays and tasks that name it, where no host has its name. A lab's
+    /// inventory has none: a playbook in a lab must not touch the machine.
+    fn add_implicit_localhost(&mut self) {
+        if LOCALHOST.iter().any(|name| self.hosts.contains_key(*name)) {
+            return;
         }
-        inventory.complete();
-        if let Some(cycle) = inventory.cycle() {
-            mistakes.push(
-                Diagnostic::new(format!("the group `{cycle}` is inside itself")).at(&node.span),
-            );
-        }
-        mistakes.finish(inventory)
+        let vars = Vars::from_iter([("ansible_connection".into(), "local".into())]);
+        let host = Host { vars, implicit: true, ..Host::default() };
+        self.hosts.insert("localhost".into(), host);
+        self.kin = Kin::of(&self.hosts, &self.groups);
     }
 
-    fn decode_group(&mut self, name: &str, node: &Node, mistakes: &mut Diagnostics) {
-        self.groups.entry(name.to_owned()).or_default();
-        let Some(entries) = mistakes.keep(node.mapping()) else { return };
-        for (key, value) in entries {
-            match key.text.as_str() {
-                "hosts" => self.decode_hosts(name, value, mistakes),
-                "vars" => {
-                    if let (Some(vars), Some(group)) =
-                        (mistakes.keep(value.variables()), self.groups.get_mut(name))
-                    {
-                        group.vars.extend(vars);
-                    }
-                }
-                "children" => {
-                    for (child, inner) in mistakes.keep(value.mapping()).unwrap_or_default() {
-                        if let Some(group) = self.groups.get_mut(name) {
-                            group.children.insert(child.text.clone());
-                        }
-                        self.decode_group(&child.text, inner, mistakes);
-                    }
-                }
-                other => mistakes.push(
-                    Diagnostic::new(format!("unknown key `{other}` in the group `{name}`"))
-                        .at(&key.span)
-                        .did_you_mean(other, ["hosts", "vars", "children"]),
-                ),
-            }
+    /// A group and those inside it, level by level.
+    fn inside<'a>(&'a self, name: &'a str) -> IndexSet<&'a str> {
+        let mut found = IndexSet::from([name]);
+        let mut at = 0;
+        while let Some(name) = found.get_index(at) {
+            let inner = self.groups.get(*name).map(|group| &group.children);
+            found.extend(inner.into_iter().flatten().map(String::as_str));
+            at += 1;
         }
-    }
-
-    fn decode_hosts(&mut self, group: &str, node: &Node, mistakes: &mut Diagnostics) {
-        let entries =
-            match &node.kind {
-                Kind::Sequence(_) => {
-                    mistakes.push(node.expected("a mapping of hosts").hint(
-                        "write `name:` for each host, a colon behind it, instead of `- name`",
-                    ));
-                    return;
-                }
-                _ => mistakes.keep(node.mapping()).unwrap_or_default(),
-            };
-        for (key, vars) in entries {
-            let Some(names) = mistakes.keep(range::expand(&key.text).map_err(|e| e.at(&key.span)))
-            else {
-                continue;
-            };
-            if self.hosts.len() + names.len() > MOST {
-                let mistake = Diagnostic::new(format!("there are more than {MOST} hosts"));
-                mistakes.push(mistake.at(&key.span));
-                return;
-            }
-            let vars = mistakes.keep(vars.variables()).unwrap_or_default();
-            for name in names {
-                self.add_host(&name, Some(&key.span));
-                if let Some(host) = self.hosts.get_mut(&name) {
-                    host.vars.extend(vars.clone());
-                }
-                self.groups.entry(group.to_owned()).or_default().hosts.insert(name);
-            }
-        }
-    }
-
-    fn add_host(&mut self, name: &str, span: Option<&Span>) {
-        let host = self.hosts.entry(name.to_owned()).or_default();
-        if host.span.is_none() {
-            host.span = span.cloned();
-        }
-    }
-
-    /// A group and those inside it, each before its own.
-    fn collect_groups<'a>(&'a self, name: &'a str, into: &mut IndexSet<&'a str>) {
-        let mut waiting = vec![name];
-        while let Some(name) = waiting.pop() {
-            if into.insert(name) {
-                let inner = self.groups.get(name).map(|group| &group.children);
-                waiting.extend(inner.into_iter().flatten().rev().map(String::as_str));
-            }
-        }
-    }
-
-    /// How far each group is from the outermost ones, by the longest way. What is inside itself,
-    /// and what is inside that, has no level.
-    fn levels(&self) -> HashMap<&str, usize> {
-        let mut parents: HashMap<&str, usize> = HashMap::new();
-        for child in self.groups.values().flat_map(|group| &group.children) {
-            *parents.entry(child).or_default() += 1;
-        }
-        let names = self.groups.keys().map(String::as_str);
-        let mut ready: Vec<&str> = names.filter(|name| !parents.contains_key(name)).collect();
-        let mut levels: HashMap<&str, usize> = ready.iter().map(|name| (*name, 0)).collect();
-        while let Some(name) = ready.pop() {
-            let below = levels.get(name).copied().unwrap_or(0) + 1;
-            for child in self.groups.get(name).map(|group| &group.children).into_iter().flatten() {
-                let level = levels.entry(child).or_default();
-                *level = below.max(*level);
-                if let Some(left) = parents.get_mut(child.as_str()) {
-                    *left -= 1;
-                    if *left == 0 {
-                        ready.push(child);
-                    }
-                }
-            }
-        }
-        levels.retain(|name, _| parents.get(name).is_none_or(|left| *left == 0));
-        levels
+        found
     }
 
     /// A group that is inside itself, if there is one.
-    fn cycle(&self) -> Option<&str> {
-        let levels = self.levels();
-        let without = |name: &&str| !levels.contains_key(name);
-        let mut at = self.groups.keys().map(String::as_str).find(without)?;
+    fn cycle(&self) -> Option<Diagnostic> {
+        let without = |index: usize| self.kin.is_circular(index);
+        let mut at = (0..self.groups.len()).find(|index| without(*index))?;
         // Each of those is inside another one of them: going outwards comes back somewhere.
         let mut seen = IndexSet::new();
         while seen.insert(at) {
-            let outer = self.groups.iter().find(|(name, group)| {
-                !levels.contains_key(name.as_str()) && group.children.contains(at)
-            });
-            at = outer.map_or(at, |(name, _)| name.as_str());
+            at = self.kin.parents(at).iter().copied().find(|index| without(*index)).unwrap_or(at);
         }
-        Some(at)
+        let (name, group) = self.groups.get_index(at)?;
+        let mistake = Diagnostic::new(format!("the group `{name}` is inside itself"));
+        Some(match &group.span {
+            Some(span) => mistake.at(span),
+            None => mistake,
+        })
     }
 }
 
-/// `NAME`, `NAME.yml`, `NAME.yaml`, `NAME.json`, or every file in the folder `NAME`.
-fn var_files(folder: &Path, name: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = ["", ".yml", ".yaml", ".json"]
-        .iter()
-        .map(|ending| folder.join(format!("{name}{ending}")))
-        .filter(|path| path.is_file())
-        .collect();
-    if let Ok(entries) = std::fs::read_dir(folder.join(name)) {
-        let mut inner: Vec<PathBuf> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| {
-                path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json")
-            })
-            .collect();
-        inner.sort();
-        files.extend(inner);
-    }
-    files
+fn extend(vars: &mut Vars, more: &Vars) {
+    vars.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
 }
 
-/// Reads a file of variables.
-pub fn read_vars(path: &Path) -> Result<Vars, Diagnostic> {
-    Node::read_file(path)?.variables()
+/// The folder a file lies in; `.` for a bare name.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::diagnostic::Source;
-
-    pub(super) fn inventory(text: &str) -> Result<Inventory, Diagnostics> {
-        let source = Arc::new(Source { name: "inventory.yml".into(), text: text.into() });
-        Inventory::decode(&crate::yaml::read(&source).expect("reads"))
-    }
-
-    const CLUSTER: &str = "
-all:
-  vars: {a: all, b: all}
-  children:
-    lb: {hosts: {lb1: {a: host}}}
-    web:
-      vars: {b: web}
-      hosts: {'rs[1:3]': }
-    cluster: {children: {lb: , web: }, vars: {b: cluster}}
-  hosts: {client: }
-";
-
-    #[test]
-    fn groups_nest_and_inner_ones_win() {
-        let inventory = inventory(CLUSTER).expect("reads");
-        assert_eq!(inventory.members("cluster"), ["lb1", "rs1", "rs2", "rs3"]);
-        assert_eq!(inventory.members("ungrouped"), ["client"]);
-        assert_eq!(inventory.groups_of("rs2"), ["all", "cluster", "web"]);
-        let vars = inventory.vars_of("rs2");
-        assert_eq!((&vars["a"], &vars["b"]), (&"all".into(), &"web".into()));
-        assert_eq!(inventory.vars_of("lb1")["a"], "host");
-    }
-
-    #[test]
-    fn mistakes_have_places() {
-        let error = inventory("all:\n  host:\n    a:\n").expect_err("must fail").to_string();
-        assert_eq!(
-            error,
-            "inventory.yml:2:3: unknown key `host` in the group `all` (did you mean `hosts`?)"
-        );
-        let error = inventory("").expect_err("must fail").to_string();
-        assert!(error.contains("inventory is empty"), "{error}");
-        let error = inventory("all: {children: {x: , a: {children: {b: {children: {a: , c: }}}}}}")
-            .expect_err("must fail");
-        assert!(error.to_string().contains("`a` is inside itself"), "{error}");
-        let many: String = (0..2).map(|n| format!("    'n{n}-[1:65536]':\n")).collect();
-        let error = inventory(&format!("all:\n  hosts:\n{many}")).expect_err("too many");
-        assert!(error.to_string().contains("more than 100000 hosts"), "{error}");
-    }
-
-    #[test]
-    fn many_ways_to_a_group_and_long_ones_take_no_time() {
-        // Two groups on each of 40 levels, each with both of the next: 2^40 ways.
-        let mut text = String::from("top: {children: {a0: , b0: }}\n");
-        for level in 0..40 {
-            let next = level + 1;
-            for side in ["a", "b"] {
-                text += &format!("{side}{level}: {{children: {{a{next}: , b{next}: }}}}\n");
-            }
-        }
-        text += "a40: {hosts: {rs1: }}\n";
-        let found = inventory(&text).expect("reads");
-        assert_eq!(found.groups_of("rs1").last(), Some(&"a40"));
-        assert_eq!(found.levels()["a40"], 42);
-        let chain: String =
-            (0..2_000).map(|n| format!("g{n}: {{children: {{g{}: }}}}\n", n + 1)).collect();
-        assert_eq!(inventory(&chain).expect("reads").members("g0"), Vec::<&str>::new());
-    }
-}
+mod tests;

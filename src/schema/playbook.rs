@@ -218,10 +218,10 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
     for (alias, argument) in aliases(module) {
         let same = schema["properties"][&argument].clone();
         schema["properties"][alias] = same;
-        if let Some(Value::Array(required)) = schema.get_mut("required") {
-            // Under one of its names; which, no schema can say in a way that is understood.
-            required.retain(|name| name != argument.as_str());
-        }
+    }
+    // It may stand under `args` or `module_defaults`, or have another of its names.
+    if let Value::Object(schema) = &mut schema {
+        schema.remove("required");
     }
     definitions.extend(own.into_iter().map(|(name, one)| (name, lenient(&one))));
     let mut lenient = lenient(&schema);
@@ -230,9 +230,7 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
         if module.takes_a_line() {
             forms.push(json!({ "type": ["string", "boolean"] }));
         }
-        if schema["required"].as_array().is_none_or(Vec::is_empty) {
-            forms.push(json!({ "type": "null" }));
-        }
+        forms.push(json!({ "type": "null" }));
     }
     lenient
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use super::Facts;
 
 /// os-release's `ID`, Ansible's name, and the family's.
 const KNOWN: &[(&str, &str, &str)] = &[
@@ -27,14 +29,54 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("gentoo", "Gentoo", "Gentoo"),
 ];
 
-pub(super) fn add(facts: &mut Map<String, Value>) {
-    let read = |path| fs::read_to_string(path).ok();
-    let release = read("/etc/os-release").or_else(|| read("/usr/lib/os-release"));
-    let debian = read("/etc/debian_version");
-    describe(&release.unwrap_or_default(), debian.as_deref(), facts);
+/// Where Ansible finds which distribution it is, and what it calls that file.
+const FILES: &[(&str, &str, &str)] = &[
+    ("Debian", "/etc/os-release", "Debian"),
+    ("CentOS", "/etc/centos-release", "CentOS"),
+    ("OracleLinux", "/etc/oracle-release", "OracleLinux"),
+    ("Amazon", "/etc/os-release", "Amazon"),
+    ("RedHat", "/etc/redhat-release", "RedHat"),
+    ("Suse", "/etc/os-release", "SUSE"),
+    ("Alpine", "/etc/alpine-release", "Alpine"),
+    ("Archlinux", "/etc/arch-release", "Archlinux"),
+    ("Gentoo", "/etc/gentoo-release", "Gentoo"),
+];
+
+pub(super) fn add(facts: &mut Facts) {
+    let debian = fs::read_to_string("/etc/debian_version").ok();
+    describe(&os_release(), debian.as_deref(), facts);
 }
 
-fn describe(os_release: &str, debian_version: Option<&str>, facts: &mut Map<String, Value>) {
+fn os_release() -> String {
+    let read = |path| fs::read_to_string(path).ok();
+    read("/etc/os-release").or_else(|| read("/usr/lib/os-release")).unwrap_or_default()
+}
+
+/// What `lsb_release` would say, of its own file or else of `os-release`.
+pub(super) fn add_lsb(facts: &mut Facts) {
+    let file = fs::read_to_string("/etc/lsb-release").unwrap_or_default();
+    let text = os_release();
+    let told = |lsb: &str, other: &str| field(&file, lsb).or_else(|| field(&text, other));
+    let mut lsb = Map::new();
+    let id = field(&file, "DISTRIB_ID").map(Value::from);
+    lsb.insert("id".into(), id.or_else(|| facts.get("distribution").cloned()).unwrap_or_default());
+    for (name, value) in [
+        ("release", told("DISTRIB_RELEASE", "VERSION_ID")),
+        ("codename", told("DISTRIB_CODENAME", "VERSION_CODENAME")),
+        ("description", told("DISTRIB_DESCRIPTION", "PRETTY_NAME")),
+    ] {
+        if let Some(value) = value {
+            if name == "release" {
+                let major = value.split('.').next().unwrap_or_default();
+                lsb.insert("major_release".into(), major.into());
+            }
+            lsb.insert(name.into(), value.into());
+        }
+    }
+    facts.insert("lsb".into(), json!(lsb));
+}
+
+fn describe(os_release: &str, debian_version: Option<&str>, facts: &mut Facts) {
     let id = field(os_release, "ID").unwrap_or_default();
     let known = KNOWN.iter().find(|(known, _, _)| *known == id);
     let (name, family) = match known {
@@ -53,13 +95,26 @@ fn describe(os_release: &str, debian_version: Option<&str>, facts: &mut Map<Stri
         }
         _ => field(os_release, "VERSION_ID").unwrap_or_default(),
     };
-    let major = version.split('.').next().unwrap_or_default().to_owned();
-    let mut add = |name: &str, value: String| facts.insert(name.into(), value.into());
-    add("distribution", name);
-    add("os_family", family);
-    add("distribution_version", version);
-    add("distribution_major_version", major);
-    add("distribution_release", field(os_release, "VERSION_CODENAME").unwrap_or_default());
+    let mut parts = version.split('.');
+    let major = parts.next().unwrap_or_default().to_owned();
+    let minor = parts.next().filter(|_| matches!(name.as_str(), "Debian" | "CentOS" | "Amazon"));
+    let by = |key: &str| FILES.iter().find(|(of, _, _)| *of == key);
+    let file = by(&name).or_else(|| by(&family));
+    let mut add = |name: &str, value: Value| facts.insert(name.into(), value);
+    if let Some(minor) = minor {
+        add("distribution_minor_version", minor.into());
+    }
+    if let Some((_, path, variety)) = file {
+        add("distribution_file_path", (*path).into());
+        add("distribution_file_variety", (*variety).into());
+        add("distribution_file_parsed", true.into());
+    }
+    add("distribution", name.into());
+    add("os_family", family.into());
+    add("distribution_version", version.clone().into());
+    add("distribution_major_version", major.into());
+    let release = field(os_release, "VERSION_CODENAME").unwrap_or_default();
+    add("distribution_release", release.into());
 }
 
 fn field(os_release: &str, name: &str) -> Option<String> {

@@ -31,6 +31,11 @@ pub use rows::Question;
 pub(super) use rows::answer;
 pub use table::{Kind, Row, rows as table};
 
+/// A value as Python prints it.
+pub(crate) fn printed(value: &serde_json::Value) -> String {
+    python::text(&Value::from_serializable(value))
+}
+
 /// A mistake in a text, before it is known where the text stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mistake {
