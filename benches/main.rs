@@ -20,6 +20,7 @@ mod plot;
 mod replay;
 mod rules;
 mod template;
+mod validate;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         return code;
     }
     let inside = lvsmith::vm::inside();
-    let templates = inside || template::run().is_well();
+    let templates = inside || (template::run().is_well() & validate::run().is_well());
     if !nix::unistd::geteuid().is_root() {
         eprintln!("labs need root: they are made of network namespaces");
         return ExitCode::FAILURE;

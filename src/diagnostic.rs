@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
 use serde::{Serialize, Serializer};
 
 mod remark;
@@ -117,8 +117,17 @@ impl Diagnostic {
     /// Draws the diagnostic over several lines, with colour when `color` is true.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
+        self.draw(Level::ERROR.primary_title(&self.message), color)
+    }
+
+    /// Draws it as a warning that has a name, which need not keep anybody from going on.
+    #[must_use]
+    pub fn render_warning(&self, name: &str, color: bool) -> String {
+        self.draw(Level::WARNING.primary_title(&self.message).id(name), color)
+    }
+
+    fn draw<'a>(&'a self, title: Title<'a>, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let title = Level::ERROR.primary_title(&self.message);
         let mut group = match &self.span {
             Some(span) => {
                 // One line of context is enough, and keeps a 50 MB file from being laid out.

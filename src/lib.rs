@@ -15,6 +15,7 @@
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - `http`: a request over plain TCP, for probes and the `uri` module;
 //! - [`report`]: what people and programs are told;
+//! - [`lint`]: what experts of LVS would say about a playbook;
 //! - [`schema`]: what can be written, for editors and for `lvsmith modules`;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
 
@@ -34,6 +35,7 @@ pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]
 pub mod lab;
+pub mod lint;
 #[expect(clippy::disallowed_methods, reason = "this is where hosts are changed")]
 pub mod modules;
 pub mod netlink;

@@ -304,7 +304,7 @@ pub(super) fn exit_of(summary: &Summary) -> Exit {
 }
 
 /// The inventories named, the one beside the playbook, or this machine.
-fn inventory(playbook: &Path, named: &InventoryArgs) -> Result<Inventory, Diagnostics> {
+pub(super) fn inventory(playbook: &Path, named: &InventoryArgs) -> Result<Inventory, Diagnostics> {
     let folder = match playbook.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -317,7 +317,7 @@ fn inventory(playbook: &Path, named: &InventoryArgs) -> Result<Inventory, Diagno
 }
 
 /// Both, or the mistakes of both.
-fn both<A, B>(
+pub(super) fn both<A, B>(
     first: Result<A, Diagnostics>,
     second: Result<B, Diagnostics>,
 ) -> Result<(A, B), Diagnostics> {
@@ -331,7 +331,7 @@ fn both<A, B>(
     }
 }
 
-fn extra_vars(text: &str) -> Result<Vars, Diagnostic> {
+pub(super) fn extra_vars(text: &str) -> Result<Vars, Diagnostic> {
     if let Some(file) = text.strip_prefix('@') {
         return crate::inventory::read_vars(Path::new(file));
     }

@@ -12,7 +12,7 @@ pub enum Exit {
     Different = 1,
     /// A host failed a task.
     HostFailed = 2,
-    /// A check of a lab failed.
+    /// A check of a lab failed, or `lint` found something.
     CheckFailed = 3,
     /// The playbook, inventory, lab file or command line is wrong.
     BadInput = 4,

@@ -20,6 +20,7 @@ mod inventory;
 mod ipvs;
 mod ipvsadm;
 mod lab;
+mod lint;
 mod listing;
 mod modules;
 mod output;
@@ -39,7 +40,7 @@ const EXIT_CODES: &str = "Exit codes:
   0    as declared
   1    different, of `ipvs diff`, and of `apply` of a plan that holds no more
   2    a host failed
-  3    a check failed
+  3    a check failed, or `lint` found something
   4    bad playbook, inventory, lab file or command line
   5    a host is unreachable
   6    the environment lacks something
@@ -62,6 +63,7 @@ enum Command {
     Validate(validate::Validate),
     Inventory(inventory::Show),
     Facts(facts::Facts),
+    Lint(lint::Lint),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -104,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Validate(validate) => validate.run().into(),
         Command::Inventory(show) => show.run(),
         Command::Facts(facts) => facts.run(),
+        Command::Lint(lint) => lint.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),

@@ -19,6 +19,8 @@ use crate::netlink::route::{self, Scope};
 mod playbook;
 mod sysctls;
 
+pub(crate) use playbook::flow;
+
 /// What was found on a director.
 #[derive(Debug)]
 pub struct Adopted {

@@ -20,6 +20,7 @@ mod setup;
 mod statistics;
 mod view;
 
+pub(crate) use adopt::flow;
 pub use change::{Ending, Made, Way};
 pub use connections::{Place, Wanted, connection_table};
 pub use difference::difference;

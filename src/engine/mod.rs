@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use crate::agent::Claim;
 use crate::connection::{Connection, Secret, Unreachable};
@@ -16,14 +15,16 @@ use crate::diagnostic::{self, Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
 use crate::playbook::{Contents, Play, Playbook, Size, Task};
 use crate::report::{Reporter, Tally, TaskResult};
-use crate::template::Renderer;
+use crate::template::{Prepared, Renderer};
 
 mod controller;
 mod course;
+mod foresight;
 mod hold;
 mod host;
 mod identity;
 mod items;
+mod likeness;
 mod outcome;
 mod path;
 mod pipeline;
@@ -34,6 +35,7 @@ mod scope;
 mod task;
 mod workers;
 
+pub(crate) use foresight::{Foreseen, Sight};
 use host::HostState;
 use path::{Brought, Fate, Trail};
 use play::Run;
@@ -158,6 +160,19 @@ pub fn hosts(
     mistakes.finish(chosen.into_iter().map(|chosen| chosen.hosts).collect())
 }
 
+/// Shows every task for every host that it is for, as far as it is known before a run.
+pub(crate) fn foresee(
+    playbook: &Playbook,
+    inventory: &Inventory,
+    options: &Options,
+    visit: &mut dyn FnMut(Foreseen<'_>),
+) -> Result<(), Diagnostics> {
+    let (chosen, mistakes) = choose_hosts(playbook, inventory, options);
+    let chosen = &mistakes.finish(chosen)?;
+    foresight::Foresight { playbook, inventory, options, chosen, texts: true }.walk(visit);
+    Ok(())
+}
+
 /// Reaches nobody: what needs no host needs no connection.
 struct Nowhere;
 
@@ -188,7 +203,7 @@ pub fn run(
         connector,
         options,
         hosts: names.iter().map(|name| HostState::new(name, inventory)).collect(),
-        groups: inventory.group_map(),
+        groups: Prepared::from(&inventory.group_map()),
         roster: RwLock::default(),
         claim: (!options.check).then(|| hold::claim(playbook)),
         waits: Mutex::default(),
@@ -231,7 +246,7 @@ struct Shared<'a> {
     options: &'a Options,
     hosts: Vec<HostState>,
     /// `groups`, as templates see it.
-    groups: Value,
+    groups: Prepared,
     /// Who is still in the play and its batch.
     roster: RwLock<Arc<Roster>>,
     /// By what hosts are held; nothing where nothing is changed.
@@ -283,13 +298,13 @@ struct TaskRun<'a> {
     trail: Arc<Trail<'a>>,
     task: Arc<Task>,
     roster: Arc<Roster>,
-    hostvars: OnceLock<Value>,
+    hostvars: Arc<OnceLock<Prepared>>,
 }
 
 impl<'a> TaskRun<'a> {
     fn new(trail: &Arc<Trail<'a>>, task: &Arc<Task>, roster: Arc<Roster>) -> Self {
         let (trail, task) = (Arc::clone(trail), Arc::clone(task));
-        Self { trail, task, roster, hostvars: OnceLock::new() }
+        Self { trail, task, roster, hostvars: Arc::default() }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::connection::Call;
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::modules::Error;
 use crate::modules::copy::{self, Copy};
+use crate::modules::nftables::Nftables;
 use crate::modules::template::Template;
 use crate::playbook::{BUILT_IN_TEMPLATES, Task};
 use crate::template::Renderer;
@@ -38,6 +39,13 @@ pub(super) fn call(
             };
             copy.placed(bytes)?
         }
+        "nftables" => {
+            let nftables: Nftables = typed(call.arguments)?;
+            let src = nftables.src.as_deref().map(|src| bytes(task, folder, src)).transpose()?;
+            let arguments = serde_json::to_value(nftables.ruleset(src)?);
+            let arguments = arguments.map_err(|error| Error::new(error.to_string()))?;
+            return Ok(Call { arguments, ..call });
+        }
         _ => return Ok(call),
     };
     let parted = placed.content.parted();
@@ -48,6 +56,32 @@ pub(super) fn call(
     match serde_json::to_value(placed) {
         Ok(arguments) => Ok(Call { arguments, content, ..call }),
         Err(error) => Err(Error::new(error.to_string()).into()),
+    }
+}
+
+/// The text that a task writes into a file, where it is one and can be had.
+pub(super) fn text(
+    task: &Task,
+    arguments: &Value,
+    renderer: &Renderer<'_>,
+    folder: &Path,
+) -> Option<String> {
+    match task.module.name {
+        "template" => {
+            let template: Template = typed(arguments.clone()).ok()?;
+            renderer.file(&template_source(task, folder, &template.src).ok()?).ok()
+        }
+        "copy" => {
+            let copy: Copy = typed(arguments.clone()).ok()?;
+            match (&copy.content, copy.source().ok()?) {
+                (Some(content), _) => Some(content.clone()),
+                (None, copy::Source::Controller(src)) => {
+                    String::from_utf8(bytes(task, folder, src).ok()?).ok()
+                }
+                (None, copy::Source::Complete) => None,
+            }
+        }
+        _ => None,
     }
 }
 

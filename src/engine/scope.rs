@@ -1,5 +1,6 @@
 //! The variables a task sees on a host, in Ansible's order of precedence.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use super::items::Item;
 use super::path::Bindings;
 use super::{HostState, Shared, TaskRun};
 use crate::inventory::Vars;
-use crate::template::{Renderer, Variable, Variables};
+use crate::template::{Prepared, Renderer, Variable, Variables};
 
 /// All variables of one task on one host; the item of its loop, when it is in one.
 pub(super) struct Scope<'a> {
@@ -50,11 +51,6 @@ impl Scope<'_> {
                 self.host.name.split('.').next().unwrap_or_default().into()
             }
             "group_names" => self.host.groups.clone(),
-            "groups" => self.shared.groups.clone(),
-            "hostvars" => {
-                self.host.ask(name);
-                self.run.hostvars.get_or_init(|| hostvars(self.shared)).clone()
-            }
             "ansible_play_hosts" => json!(self.run.roster.play),
             "ansible_play_batch" => json!(self.run.roster.batch),
             "ansible_play_name" => self.run.trail.play.name.as_str().into(),
@@ -89,6 +85,15 @@ impl Variables for Scope<'_> {
         }
         if let Some((_, value)) = self.bindings.iter().rev().find(|(bound, _)| bound == name) {
             return Some(Variable::Literal(value.clone()));
+        }
+        match name {
+            "groups" => return Some(Variable::Prepared(self.shared.groups.clone())),
+            "hostvars" => {
+                self.host.ask(name);
+                let all = || Prepared::from(&hostvars(self.shared));
+                return Some(Variable::Prepared(self.run.hostvars.get_or_init(all).clone()));
+            }
+            _ => {}
         }
         if let Some(value) = self.magic(name) {
             return Some(Variable::Literal(value));
@@ -167,13 +172,13 @@ fn absolute(folder: &Path) -> String {
 
 /// Every host's variables, rendered with its own; a text that cannot be stays as it is.
 fn hostvars(shared: &Shared<'_>) -> Value {
-    let known = shared.hosts.iter().map(|host| host.name.as_str());
+    let known: HashMap<&str, &HostState> =
+        shared.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let others = shared.inventory.hosts.keys().map(String::as_str);
     let mut all = Vars::new();
     for name in others {
-        let vars = match known.clone().position(|known| known == name) {
-            Some(index) => {
-                let host = &shared.hosts[index];
+        let vars = match known.get(name) {
+            Some(host) => {
                 let learned = host.learned();
                 let mut vars = rendered(&host.declared);
                 vars.extend(learned.facts.clone());

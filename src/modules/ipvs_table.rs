@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::ipvs_service::{self, IpvsService};
 use super::{Error, Host, Presence, Resource, TextDiff, modprobe};
 use crate::netlink::ipvs::{
-    self, Change, Failure, Handle, Plan, Policy, Table, VirtualService, raced,
+    self, Change, Failure, Handle, Plan, Policy, ServiceKey, Table, VirtualService, raced,
 };
 
 /// Declares many virtual services of IPVS, each as `ipvs_service` does, in one task.
@@ -58,11 +58,16 @@ impl IpvsTable {
         wanted.collect()
     }
 
+    /// The services that are declared to be absent.
+    pub(crate) fn absent(&self) -> impl Iterator<Item = ServiceKey> {
+        let absent = self.services.iter().filter(|one| one.state() == Presence::Absent);
+        absent.map(IpvsService::key)
+    }
+
     /// Those services of the table that are declared to be absent.
     fn unwanted(&self, observed: &Table) -> Table {
         let found = observed.by_key();
-        let absent = self.services.iter().filter(|one| one.state() == Presence::Absent);
-        absent.filter_map(|one| found.get(&one.key()).copied().cloned()).collect()
+        self.absent().filter_map(|key| found.get(&key).copied().cloned()).collect()
     }
 
     fn make(&self, ipvs: &mut Handle, changes: &[Change]) -> Result<Vec<Failure>, ipvs::Error> {

@@ -90,6 +90,14 @@ impl Play {
         self.sections.iter().flat_map(|list| list.iter()).for_each(|step| step.collect(&mut tasks));
         tasks.into_iter()
     }
+
+    /// Every name that the play or one of its roles gives a value.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let roles = self.roles.iter().flat_map(|role| {
+            role.vars.keys().chain(role.defaults.keys()).chain(role.parameters.keys())
+        });
+        self.vars.keys().chain(self.file_vars.keys()).chain(roles).map(String::as_str)
+    }
 }
 
 impl Playbook {

@@ -5,7 +5,7 @@
 //! declared does not matter. A scalar that is nothing but `{{ expression }}` keeps the
 //! expression's type. Mistakes point into the text the user wrote.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +52,21 @@ pub enum Variable {
     Template(Value),
     /// Data; texts in it are texts.
     Literal(Value),
+    /// The same, made ready for many renderings.
+    Prepared(Prepared),
+}
+
+/// Data as templates take it, which is dear to make and cheap to hand out.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    value: tera::Value,
+    fits: bool,
+}
+
+impl From<&Value> for Prepared {
+    fn from(value: &Value) -> Self {
+        Self { value: tera::Value::from_serializable(value), fits: limit::fits(value) }
+    }
 }
 
 impl std::fmt::Debug for Renderer<'_> {
@@ -77,7 +92,8 @@ pub struct Renderer<'a> {
     resolved: RefCell<HashMap<String, tera::Value>>,
     resolving: RefCell<Vec<String>>,
     asked: RefCell<HashSet<String>>,
-    missed: Cell<bool>,
+    /// Names that nothing is known of.
+    missed: RefCell<HashSet<String>>,
     /// Something that a variable was asked for is not in it.
     lacked: Cell<bool>,
     /// Variables whose text asks for something that is not there, and how that was said.
@@ -96,16 +112,29 @@ impl<'a> Renderer<'a> {
             resolved: RefCell::new(HashMap::new()),
             resolving: RefCell::new(Vec::new()),
             asked: RefCell::new(HashSet::new()),
-            missed: Cell::new(false),
+            missed: RefCell::new(HashSet::new()),
             lacked: Cell::new(false),
             incomplete: RefCell::new(HashMap::new()),
         }
     }
 
+    /// The names that were asked for so far, also by way of others.
+    #[must_use]
+    pub fn asked(&self) -> Ref<'_, HashSet<String>> {
+        self.asked.borrow()
+    }
+
+    /// Those of them that nothing is known of.
+    #[must_use]
+    pub fn missed(&self) -> Ref<'_, HashSet<String>> {
+        self.missed.borrow()
+    }
+
     /// Whether everything that was asked for so far is there, and none of it is among `late`.
     #[must_use]
     pub fn asked_only_for(&self, late: &HashSet<&str>) -> bool {
-        !self.missed.get() && !self.asked.borrow().iter().any(|name| late.contains(name.as_str()))
+        self.missed.borrow().is_empty()
+            && !self.asked.borrow().iter().any(|name| late.contains(name.as_str()))
     }
 
     /// Whether a mistake so far is that something is not in a variable, and it will not be there
@@ -299,7 +328,9 @@ impl<'a> Renderer<'a> {
                 Some(value) => context.insert_value(jinja::tera_name(name).into_owned(), value),
                 None if name == "omit" => context.insert_value("omit", OMIT.into()),
                 None if compiled.set.contains(name) => {}
-                None => self.missed.set(true),
+                None => {
+                    self.missed.borrow_mut().insert(name.clone());
+                }
             }
         }
         Ok(context)
@@ -312,22 +343,22 @@ impl<'a> Renderer<'a> {
         self.asked.borrow_mut().insert(name.to_owned());
         let value = match self.variables.variable(name) {
             None => return Ok(None),
-            Some(Variable::Literal(value)) => value,
-            Some(Variable::Template(value)) if !holds_template(&value) => value,
-            Some(Variable::Template(value)) => self.once(name, span, || {
+            Some(Variable::Prepared(prepared)) => prepared,
+            Some(Variable::Literal(value)) => Prepared::from(&value),
+            Some(Variable::Template(value)) if !holds_template(&value) => Prepared::from(&value),
+            Some(Variable::Template(value)) => Prepared::from(&self.once(name, span, || {
                 self.value(&value, span).map_err(|mut trouble| {
                     let message = trouble.diagnostic.message;
                     trouble.diagnostic.message = format!("in the variable `{name}`: {message}");
                     trouble
                 })
-            })?,
+            })?),
         };
-        if !limit::fits(&value) {
+        let Prepared { value, fits: true } = value else {
             let message = format!("the variable `{name}` is more than 16 MiB");
             let hint = "write less, or let a command make it on the host";
             return Err(Diagnostic::new(message).at(span).hint(hint).into());
-        }
-        let value = tera::Value::from_serializable(&value);
+        };
         self.resolved.borrow_mut().insert(name.to_owned(), value.clone());
         Ok(Some(value))
     }

@@ -154,7 +154,7 @@ fn item(text: &mut String, value: &Value) {
 }
 
 /// A value in one line.
-fn flow(value: &Value) -> String {
+pub(crate) fn flow(value: &Value) -> String {
     match value {
         Value::Object(entries) => {
             let entries: Vec<String> =

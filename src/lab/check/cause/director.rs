@@ -2,6 +2,7 @@
 
 use super::{Cause, Scene, Traffic, addresses, resolution};
 use crate::lab::probe::{State, VirtualService};
+use crate::lint::words;
 use crate::netlink::ipvs::{Destination, Forward, ServiceKey};
 
 pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
@@ -40,7 +41,7 @@ fn no_vip(director: &str, state: &State, traffic: &Traffic, scene: &Scene) -> Op
     state.holders(vip).next().is_none().then(|| {
         Cause::on(director, format!("{} is on no interface of {director}", scene.called(vip)))
             .proof(addresses(director, state))
-            .hint("the director needs the VIP on the interface that faces the clients")
+            .hint(words::OUTWARD)
     })
 }
 
@@ -88,7 +89,7 @@ fn of_service(
             )
             .proof(format!("destination {example}"))
             .proof("net.ipv4.ip_forward = 0")
-            .hint("the director routes the replies of masqueraded connections"),
+            .hint(words::FORWARDS),
         );
     }
     causes

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Cause, Scene, addresses};
 use crate::lab::probe::{ArpAnswers, State, conf_name};
+use crate::lint::words;
 
 pub(super) fn causes(
     address: Ipv4Addr,
@@ -74,7 +75,7 @@ pub(super) fn answers(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Ca
         return Some(
             Cause::on(host, format!("{says}: it has that address on {interface} itself"))
                 .proof(format!("{address}/{} is on {interface} of {host}", holder.prefix))
-                .hint("a real server has the VIP on `lo`, as a /32"),
+                .hint(words::INWARD),
         );
     }
     let ignores = effective(state, interface, "arp_ignore")?;
@@ -92,7 +93,7 @@ pub(super) fn answers(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Ca
             setting(state, &holder.interface, "arp_ignore")
         ));
     }
-    Some(cause.hint(format!("set `{all}` to 1 before the VIP goes onto {}", holder.interface)))
+    Some(cause.hint(words::quiet_first(&all, &holder.interface)))
 }
 
 /// Why a host does not answer for an address.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Cause, Scene, Traffic, addresses, client, resolution};
 use crate::lab::probe::State;
+use crate::lint::words;
 use crate::netlink::ipvs::{Destination, Forward, Tunnel};
 
 pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
@@ -98,7 +99,7 @@ impl At<'_> {
         Some(
             Cause::on(host, message)
                 .proof(client::routes(host, self.state))
-                .hint(format!("with masquerading, {host}'s default route goes through {by}")),
+                .hint(words::route_back(host, by)),
         )
     }
 
@@ -121,7 +122,7 @@ impl At<'_> {
             Cause::on(host, format!("rp_filter drops what comes out of {} on {host}", tunnel.name))
                 .proof(format!("net.ipv4.conf.all.rp_filter = {all}"))
                 .proof(format!("net.ipv4.conf.{}.rp_filter = {own}", tunnel.name))
-                .hint("the larger of the two counts, and must be 0 or 2")
+                .hint(words::LOOSE)
         })
     }
 }
