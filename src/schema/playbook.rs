@@ -231,6 +231,8 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
             forms.push(json!({ "type": ["string", "boolean"] }));
         }
         forms.push(json!({ "type": "null" }));
+        // The old way: `copy: src=a dest=/b`.
+        forms.push(json!({ "type": "string", "pattern": "^\\s*\\w+=" }));
     }
     lenient
 }
