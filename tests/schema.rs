@@ -49,7 +49,9 @@ fn schema_of(path: &Path, value: &Value) -> Option<(&'static str, Value)> {
     if within("group_vars") || within("host_vars") || within("vars") || within("defaults") {
         return None;
     }
-    if within("tasks") || within("handlers") {
+    let plays = |one: &Value| ["hosts", "import_playbook"].iter().any(|key| one.get(key).is_some());
+    let tasks = value.as_array().is_some_and(|all| !all.is_empty() && !all.iter().any(plays));
+    if tasks {
         let mut tasks = schema::playbook();
         tasks["type"] = "array".into();
         tasks["items"] = tasks["definitions"]["tasks"]["items"].clone();

@@ -39,7 +39,7 @@ pub(super) struct Defaults {
     /// How runs are told: `text`, `json`, `junit` or `quiet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<Format>,
-    /// How much is told: 1 is `-v`, 3 is `-vvv`.
+    /// How much is told: 1 is `-v`, 2 is `-vv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) verbosity: Option<u8>,
     /// Whether texts are shown before and after, as with `--diff`.

@@ -33,8 +33,7 @@ pub(super) struct OutputArgs {
     /// What standard output gets: lines for people, or for programs [default: text]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Show the result of every task; -vv also where it is written and why it is skipped; -vvv also
-    /// how hosts are reached and what they are sent
+    /// Show the result of every task; -vv also where it is written, and why check mode skips it
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
 }
@@ -63,8 +62,7 @@ impl OutputArgs {
             (Format::Quiet, 0) => Detail::Quiet,
             (_, 0) => Detail::Usual,
             (_, 1) => Detail::Results,
-            (_, 2) => Detail::Places,
-            _ => Detail::Arguments,
+            _ => Detail::Places,
         };
         match (self.format(), Live::on_stdout()) {
             (Format::Json, _) => Box::new(Json::new(std::io::stdout())),

@@ -36,6 +36,19 @@ impl<'a> Course<'a> {
         self.path.has_failed()
     }
 
+    /// What the host is at until a step is done.
+    pub(super) fn doing(&self) -> Option<String> {
+        if let Some(heading) = self.pipeline.first() {
+            return Some(heading.title());
+        }
+        let next = self.path.clone().next(&self.way.trail, self.shared.options)?;
+        match next.work {
+            Todo::Handlers => None,
+            Todo::Facts => Some(Heading::Facts.title()),
+            Todo::Task(task, _) | Todo::Handler(task, _) => Some(task.title()),
+        }
+    }
+
     /// Goes on until a step is done; `None` at the end of the way.
     pub(super) fn advance(&mut self) -> Option<(Heading, Done)> {
         loop {

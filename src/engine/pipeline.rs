@@ -71,6 +71,11 @@ impl<'a> Pipeline<'a> {
         Self { shared, host, waiting, chain, last, closed }
     }
 
+    /// What is waited for.
+    pub(super) fn first(&self) -> Option<&Heading> {
+        self.waiting.front().map(|entry| &entry.heading)
+    }
+
     /// Whether a task that is on its way may notify handlers.
     pub(super) fn may_notify(&self) -> bool {
         self.waiting.iter().any(|entry| !entry.run.task.inherited.notify.is_empty())

@@ -198,11 +198,13 @@ impl<'a> Run<'a, '_> {
                 }
                 Some(Told::Arrived(host, failed)) => {
                     under_way -= 1;
+                    self.doing(host, None);
                     if failed && !self.out.contains(&host) {
                         self.lose(batch, host);
                     }
                 }
                 Some(Told::Waits(host, why)) => self.waits(&host, &why),
+                Some(Told::Doing(host, task)) => self.doing(host, task.as_deref()),
                 Some(Told::Step(..)) => {}
                 None => break,
             }

@@ -75,6 +75,8 @@ pub(super) enum Told {
     Step(usize, Done, Duration),
     /// A host on its own way is done with a step, and was waited for so long.
     Passed(usize, Heading, Done, Duration),
+    /// What a host on its own way is at from now on.
+    Doing(usize, Option<String>),
     /// A host has come to the end of its way, and whether it failed on it.
     Arrived(usize, bool),
     /// A host is being waited for, by name, and why.
@@ -185,6 +187,7 @@ fn work<'a>(
             let mut courses: VecDeque<Course<'_>> =
                 hosts.iter().map(|host| Course::new(shared, *host, Arc::clone(&way))).collect();
             while let Some(mut course) = courses.pop_front() {
+                tell.send(Told::Doing(course.host, course.doing()))?;
                 let start = Instant::now();
                 match course.advance() {
                     None => tell.send(Told::Arrived(course.host, course.has_failed()))?,

@@ -32,10 +32,8 @@ pub enum Detail {
     Usual,
     /// Besides, the result of every task, and how long slow ones took.
     Results,
-    /// Besides, where each task is written, and why it was skipped.
+    /// Besides, where each task is written, and why check mode skips it.
     Places,
-    /// Besides, how each host is reached, and what its agent is sent.
-    Arguments,
 }
 
 /// Writes events as lines; colours are taken out again where the output is no terminal.

@@ -218,23 +218,21 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
     for (alias, argument) in aliases(module) {
         let same = schema["properties"][&argument].clone();
         schema["properties"][alias] = same;
-        if let Some(Value::Array(required)) = schema.get_mut("required") {
-            // Under one of its names; which, no schema can say in a way that is understood.
-            required.retain(|name| name != argument.as_str());
-        }
+    }
+    // It may stand under `args` or `module_defaults`, or have another of its names.
+    if let Value::Object(schema) = &mut schema {
+        schema.remove("required");
     }
     definitions.extend(own.into_iter().map(|(name, one)| (name, lenient(&one))));
     let mut lenient = lenient(&schema);
     lenient["description"] = about;
     if let Value::Array(forms) = &mut lenient["anyOf"] {
-        forms.push(match module.takes_a_line() {
-            true => json!({ "type": ["string", "boolean"] }),
-            // `name=value` on a line.
-            false => json!({ "type": "string", "pattern": "=" }),
-        });
-        if schema["required"].as_array().is_none_or(Vec::is_empty) {
-            forms.push(json!({ "type": "null" }));
+        if module.takes_a_line() {
+            forms.push(json!({ "type": ["string", "boolean"] }));
         }
+        forms.push(json!({ "type": "null" }));
+        // The old way: `copy: src=a dest=/b`.
+        forms.push(json!({ "type": "string", "pattern": "^\\s*\\w+=" }));
     }
     lenient
 }

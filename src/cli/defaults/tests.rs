@@ -123,6 +123,25 @@ fn every_key_of_ssh_stands_for_a_variable() {
     }
 }
 
+/// The README says of each key what its rustdoc says.
+#[test]
+fn the_readme_lists_every_key() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let rows = |schema: schemars::Schema, prefix: &str| -> Vec<String> {
+        let keys = schema.get("properties").unwrap().as_object().unwrap().clone();
+        let row = |(key, own): (&String, &Value)| {
+            let text = own["description"].as_str().unwrap().replace('\n', " ");
+            format!("| `{prefix}{key}` | {text} |")
+        };
+        keys.iter().filter(|(key, _)| *key != "ssh").map(row).collect()
+    };
+    let defaults = rows(schemars::schema_for!(Defaults), "");
+    for row in defaults.into_iter().chain(rows(schemars::schema_for!(Ssh), "ssh.")) {
+        assert!(readme.contains(&row), "README.md has no row {row}");
+    }
+}
+
 #[test]
 fn is_found_above_the_playbook_but_not_above_the_repository() {
     let folder = tempfile::tempdir().unwrap();
