@@ -20,6 +20,8 @@ mod lab_files;
 mod lint;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/roles.rs"]
+mod roles;
 
 /// A folder with a playbook in it.
 fn site(playbook: &str) -> TempDir {
