@@ -98,7 +98,8 @@ pub fn playbook(data: &[u8]) {
     }
 }
 
-/// An inventory, and what is asked of it: INI when it begins with a `[` or a `;`, else YAML.
+/// An inventory, and what is asked of it: INI when it begins with a `[` or a `;`, else YAML. Its
+/// last line is a pattern, too.
 pub fn inventory(data: &[u8]) {
     let Some(source) = source(data) else { return };
     let read = match source.text.starts_with(['[', ';']) {
@@ -114,7 +115,10 @@ pub fn inventory(data: &[u8]) {
             for name in inventory.hosts.keys().take(16) {
                 let _ = inventory.vars_of(name);
             }
-            for pattern in inventory.groups.keys().take(16) {
+            let last =
+                source.text.lines().last().unwrap_or_default().trim_start_matches(['#', ' ']);
+            let names = inventory.groups.keys().take(16).map(String::as_str);
+            for pattern in names.chain([last]) {
                 if let Err(error) = select(&inventory, pattern) {
                     told(&error.into());
                 }

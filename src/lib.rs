@@ -4,6 +4,7 @@
 //! The rooms, in the order data flows through them:
 //!
 //! - [`yaml`], [`playbook`], [`inventory`]: text to typed values, every node with its place;
+//! - [`input`]: the controller's files;
 //! - [`template`]: the only room that knows Tera; `pattern`: regular expressions as Python has them;
 //! - [`engine`]: plays x hosts x tasks;
 //! - [`connection`], [`agent`]: a way to get an agent running on a host, and that agent;
@@ -29,6 +30,7 @@ pub mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod http;
+pub mod input;
 pub mod inventory;
 pub mod ipvsadm;
 #[expect(clippy::disallowed_methods, reason = "hosts are made here")]

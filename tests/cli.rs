@@ -22,6 +22,10 @@ mod lint;
 mod output;
 #[path = "cli/roles.rs"]
 mod roles;
+#[path = "cli/saved.rs"]
+mod saved;
+#[path = "cli/without_hosts.rs"]
+mod without_hosts;
 
 /// A folder with a playbook in it.
 fn site(playbook: &str) -> TempDir {
@@ -128,6 +132,24 @@ fn a_plan_says_what_it_cannot_know() {
     let folder = site(&format!("{play}    - debug: {{msg: \"{{{{ sayd.stdout }}}}\"}}\n"));
     let plan = shown(&lvsmith(folder.path(), &["plan", "site.yml"]));
     assert!(plan.starts_with("exit: 4") && plan.contains("undefined variable `sayd`"), "{plan}");
+}
+
+/// Facts that a task gathers are those of a play; a pause is one for all hosts; an end has words.
+#[test]
+fn modules_of_the_controller_and_facts_of_a_task() {
+    let folder = site(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - pause: {seconds: 1, prompt: in a moment}\n      register: paused\n    - setup: {gather_subset: min}\n    - debug: {msg: \"{{ ansible_kernel == ansible_facts.kernel }} {{ paused.delta }}\"}\n    - fail: {msg: enough}\n      when: inventory_hostname == 'b'\n",
+    );
+    let local = "{ansible_connection: local}";
+    let inventory = format!("all:\n  hosts:\n    a: {local}\n    b: {local}\n");
+    fs::write(folder.path().join("inventory.yml"), inventory).expect("written");
+    let apply = shown(&lvsmith(folder.path(), &["apply", "site.yml"]));
+    assert!(apply.starts_with("exit: 2"), "{apply}");
+    for (text, times) in [("in a moment", 1), ("True 1", 2), ("enough", 1)] {
+        assert_eq!(apply.matches(text).count(), times, "{text}: {apply}");
+    }
+    let plan = shown(&lvsmith(folder.path(), &["plan", "site.yml"]));
+    assert!(plan.contains("TASK [pause]") && !plan.contains("in a moment"), "{plan}");
 }
 
 #[test]

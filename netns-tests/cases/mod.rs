@@ -19,6 +19,7 @@ mod lock;
 mod lvs_dr;
 mod modprobe;
 mod modules;
+mod nftables;
 mod playbook;
 mod readme;
 mod ssh;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<Case> {
         lvs_dr::CASES,
         modprobe::CASES,
         modules::CASES,
+        nftables::CASES,
         playbook::CASES,
         readme::CASES,
         ssh::CASES,

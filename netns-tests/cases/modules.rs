@@ -30,6 +30,12 @@ struct Step {
     after: &'static str,
 }
 
+/// Makes a package in a file, unless it is there, and tells which version of it is installed.
+const DEMO: &str = "unset TMPDIR; cd /srv && if [ ! -e demo.deb ]; then mkdir -p d/DEBIAN && \
+    printf 'Package: lvs-demo\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@x>\\n\
+    Description: x\\n' >d/DEBIAN/control && dpkg-deb -b d demo.deb >/dev/null; fi; \
+    dpkg-query -W -f '${Package} ${Version}' lvs-demo 2>/dev/null";
+
 const STEPS: &[Step] = &[
     Step {
         task: "link: {name: vip0, type: bridge, state: up, mtu: 1400}",
@@ -118,6 +124,55 @@ const STEPS: &[Step] = &[
         after: "0",
     },
     Step {
+        task: "systemd: {name: nginx, daemon_reload: true, state: started, masked: false}",
+        look: "pgrep -x nginx | wc -l",
+        before: "0",
+        after: "3",
+    },
+    Step {
+        task: "systemd: {name: nginx, state: stopped, masked: true}",
+        look: "pgrep -x nginx | wc -l; readlink /etc/systemd/system/nginx.service",
+        before: "3",
+        after: "0\n/dev/null",
+    },
+    Step {
+        task: "systemd: {name: nginx, masked: false}",
+        look: "readlink /etc/systemd/system/nginx.service",
+        before: "/dev/null",
+        after: "",
+    },
+    Step {
+        task: "lineinfile: {path: /srv/conf, regexp: '^Listen', line: Listen 81, create: true}",
+        look: "cat /srv/conf 2>/dev/null",
+        before: "",
+        after: "Listen 81",
+    },
+    Step {
+        task: "blockinfile: {path: /srv/conf, marker: '# {mark}', block: x, insertbefore: BOF}",
+        look: "cat /srv/conf",
+        before: "Listen 81",
+        after: "# BEGIN\nx\n# END\nListen 81",
+    },
+    Step {
+        task: "lineinfile: {path: /srv/conf, regexp: '^(Listen) 81$', line: '\\1 82', backrefs: true}",
+        look: "tail -n 1 /srv/conf",
+        before: "Listen 81",
+        after: "Listen 82",
+    },
+    Step {
+        task: "hostname: {name: rs1.example.com}",
+        look: "hostname; cat /etc/hostname",
+        before: "*",
+        after: "rs1.example.com\nrs1.example.com",
+    },
+    Step { task: "apt: {deb: /srv/demo.deb}", look: DEMO, before: "", after: "lvs-demo 1" },
+    Step {
+        task: "apt: {name: lvs-demo, state: absent, purge: true}",
+        look: DEMO,
+        before: "lvs-demo 1",
+        after: "",
+    },
+    Step {
         task: "address: {interface: vip0, address: 10.77.0.1/24, state: absent}",
         look: "ip -o -4 address show vip0",
         before: "*",
@@ -133,7 +188,7 @@ const STEPS: &[Step] = &[
 
 impl TwoHosts {
     /// Runs `apply` or `plan` with one task for `rs1`.
-    fn task(&self, verb: &str, task: &str) -> Result<Said> {
+    pub(super) fn task(&self, verb: &str, task: &str) -> Result<Said> {
         let playbook = format!("- hosts: rs1\n  gather_facts: false\n  tasks:\n    - {task}\n");
         self.write("task.yml", &playbook)?;
         let path = self.path().join("task.yml").display().to_string();
@@ -141,7 +196,7 @@ impl TwoHosts {
     }
 
     /// What a script says in `rs1`, however it ends.
-    fn look(&self, script: &str) -> Result<String> {
+    pub(super) fn look(&self, script: &str) -> Result<String> {
         Ok(self.run("rs1", script)?.output.trim_end().to_owned())
     }
 
@@ -216,6 +271,12 @@ fn refusals() -> Result<()> {
         ("sysctl: {name: vm.swappiness, value: 1}", 2, "is not namespaced"),
         ("sysctl: {name: net.ipv4.ip_forwrd, value: 1}", 2, "net.ipv4.ip_forwrd"),
         ("service: {name: ngnix, state: started}", 2, "ngnix"),
+        ("systemd: {name: ngnix, state: started}", 2, "did you mean `nginx`"),
+        ("lineinfile: {path: /srv/none, line: a}", 2, "`/srv/none` does not exist"),
+        ("apt: {name: no-such-package-at-all}", 2, "no-such-package-at-all"),
+        ("uri: {url: 'https://10.10.0.3/'}", 4, "curl"),
+        ("pause: {}", 4, "give `seconds` or `minutes`"),
+        ("copy: {content: a, dest: /a, attributes: +i}", 4, "chattr"),
         ("copy: {src: nowhere, dest: /srv/x}", 4, "nowhere"),
     ] {
         let said = lab.task("apply", task)?;

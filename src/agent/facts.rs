@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::{Map, Value};
 
+use crate::diagnostic::nearest;
 use crate::inventory::glob;
+use crate::modules::Error;
 
 mod date_time;
 mod distribution;
@@ -82,75 +84,69 @@ const ALSO: &[(&str, &str)] = &[
 ];
 
 /// Looks at the machine: at these subsets, as `gather_subset` lists them (`all`, `min`,
-/// `network`, `!hardware`; nothing is all), and tells what one of the patterns matches, when
-/// there are any. A subset that is not known is the error.
-pub(crate) fn gather(subsets: &[String], filter: &[String]) -> Result<Value, String> {
+/// `network`, `!hardware`), and tells what one of the patterns matches, when there are any. Without
+/// a subset it is everything; one that is not known is the error.
+pub(crate) fn gather(subsets: &[String], filter: &[String]) -> Result<Value, Error> {
     let mut facts = Facts::new();
     for subset in chosen(subsets)? {
         (subset.add)(&mut facts);
     }
+    let filter: Vec<&String> = filter.iter().filter(|pattern| !pattern.is_empty()).collect();
     if !filter.is_empty() {
         facts.retain(|name, _| filter.iter().any(|pattern| is_wanted(pattern, name)));
     }
     Ok(Value::Object(facts))
 }
 
-/// Whether there are such subsets.
-pub(crate) fn check(subsets: &[String]) -> Result<(), String> {
+/// Whether all these subsets are known.
+pub(crate) fn check(subsets: &[String]) -> Result<(), Error> {
     chosen(subsets).map(drop)
 }
 
 /// With and without `ansible_` in front, as Ansible has it.
 fn is_wanted(pattern: &str, name: &str) -> bool {
-    pattern.is_empty() || glob(pattern, name) || glob(pattern, &format!("ansible_{name}"))
+    glob(pattern, name) || glob(pattern, &format!("ansible_{name}"))
 }
 
-fn chosen(subsets: &[String]) -> Result<Vec<&'static Subset>, String> {
-    let of = |name: &str| -> Result<Vec<&'static Subset>, String> {
-        if matches!(name, "all" | "min" | "hardware") {
-            return Ok(SUBSETS.iter().filter(|s| name == "all" || s.within == name).collect());
+/// The least and what is wanted besides, less what is excluded and not wanted by its own name.
+fn chosen(names: &[String]) -> Result<Vec<&'static Subset>, Error> {
+    let names: Vec<&str> = names.iter().map(|name| name.trim()).filter(|n| !n.is_empty()).collect();
+    let (mut added, mut excluded, mut named) = (part("min")?, Vec::new(), Vec::new());
+    for name in &names {
+        match name.strip_prefix('!') {
+            Some("all") => excluded.extend(SUBSETS.iter().filter(|subset| subset.within != "min")),
+            Some(name) => excluded.extend(part(name)?),
+            None if matches!(*name, "all" | "min") => added.extend(part(name)?),
+            None => named.extend(part(name)?),
         }
-        let also = ALSO.iter().find(|(known, _)| *known == name).map(|(_, part)| *part);
-        let found = SUBSETS.iter().filter(|subset| subset.name == also.unwrap_or(name));
-        match found.collect::<Vec<_>>() {
-            found if found.is_empty() && also.is_none() => Err(unknown(name)),
-            found => Ok(found),
-        }
+    }
+    if names.is_empty() {
+        added.extend(SUBSETS);
+    }
+    let within = |list: &[&Subset], subset: &Subset| list.iter().any(|s| s.name == subset.name);
+    let is_chosen = |subset: &&Subset| {
+        within(&named, subset) || within(&added, subset) && !within(&excluded, subset)
     };
-    let (without, with): (Vec<&str>, Vec<&str>) =
-        subsets.iter().map(|name| name.trim()).partition(|name| name.starts_with('!'));
-    let mut wanted = vec![false; SUBSETS.len()];
-    let mut set = |names: Vec<&'static Subset>, to: bool| {
-        for (subset, wanted) in SUBSETS.iter().zip(&mut wanted) {
-            if names.iter().any(|name| name.name == subset.name) {
-                *wanted = to;
-            }
-        }
-    };
-    // Without a word of what is wanted it is everything; the least comes with anything.
-    set(of(if with.is_empty() { "all" } else { "min" })?, true);
-    for name in without {
-        match name.trim_start_matches('!') {
-            "all" => {
-                set(of("all")?, false);
-                set(of("min")?, true);
-            }
-            name => set(of(name)?, false),
-        }
-    }
-    if subsets.iter().any(|name| name.trim() == "!min") {
-        set(of("min")?, false);
-    }
-    for name in with {
-        set(of(name)?, true);
-    }
-    Ok(SUBSETS.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(s, _)| s).collect())
+    Ok(SUBSETS.iter().filter(is_chosen).collect())
 }
 
-fn unknown(name: &str) -> String {
-    let names: Vec<&str> =
-        ["all", "min", "hardware"].into_iter().chain(SUBSETS.iter().map(|s| s.name)).collect();
-    format!("there is no subset `{name}` of facts; there are {}", names.join(", "))
+/// What a name of `gather_subset` stands for.
+fn part(name: &str) -> Result<Vec<&'static Subset>, Error> {
+    if matches!(name, "all" | "min" | "hardware") {
+        return Ok(SUBSETS.iter().filter(|s| name == "all" || s.within == name).collect());
+    }
+    let also = ALSO.iter().find(|(known, _)| *known == name).map(|(_, part)| *part);
+    let found: Vec<&Subset> =
+        SUBSETS.iter().filter(|subset| subset.name == also.unwrap_or(name)).collect();
+    if !found.is_empty() || also.is_some() {
+        return Ok(found);
+    }
+    let known = || ["all", "min", "hardware"].into_iter().chain(SUBSETS.iter().map(|s| s.name));
+    let error = Error::new(format!("there are no facts called `{name}`"));
+    Err(match nearest(name, known()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("known are {}", known().collect::<Vec<_>>().join(", "))),
+    })
 }
 
 /// A small file without the white space around it; nothing where there is none.

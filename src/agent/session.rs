@@ -91,7 +91,7 @@ impl<W: Write + Send + 'static> Session<W> {
                 }
                 Err(holder) => Ok(Reply::Busy(holder)),
             },
-            Request::Facts => facts::gather(&[], &[]).map(Reply::Value).map_err(Error::new),
+            Request::Facts => facts::gather(&[], &[]).map(Reply::Value),
             Request::Probe(value) => probe::run(value).map(Reply::Value),
             Request::Hello { .. } | Request::Run { .. } => Ok(hello()),
             Request::Content(_) | Request::Stop(_) => {

@@ -1,5 +1,6 @@
 //! `lvsmith apply` and `lvsmith plan`: the same run, the second in check mode with a diff.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,12 +9,15 @@ use clap::Args;
 use serde_json::Value;
 
 use super::defaults::Defaults;
+use super::listing::ListArgs;
 use super::output::{OutputArgs, refuse};
 use super::retry::LastRun;
+use super::saved::{Plan, Record, Said};
 use super::secret::SecretArgs;
 use super::{Exit, complain, connector::Machines, inventory::InventoryArgs};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Options, Summary};
+use crate::input;
 use crate::inventory::{Inventory, Vars};
 use crate::lab::trial::Audience;
 use crate::playbook::Playbook;
@@ -21,7 +25,8 @@ use crate::playbook::Playbook;
 /// What `apply` and `plan` take.
 #[derive(Debug, Args)]
 pub(super) struct Apply {
-    /// The playbook; with `--lab` the lab's own when none is given
+    /// The playbook, or a plan that `plan --out` saved; with `--lab` the lab's own when none is
+    /// given
     #[arg(required_unless_present = "lab")]
     playbook: Option<PathBuf>,
     /// Run on the hosts of a lab that is up; it is the inventory
@@ -33,6 +38,8 @@ pub(super) struct Apply {
     /// unreachable, or it ended before their turn
     #[arg(long, conflicts_with = "lab")]
     retry_failed: bool,
+    #[command(flatten)]
+    list: ListArgs,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -49,6 +56,9 @@ pub(super) struct RunArgs {
     /// No task with one of these tags
     #[arg(long, value_delimiter = ',', value_name = "TAG")]
     skip_tags: Vec<String>,
+    /// Begin with the first task of this name; `*` stands for any letters
+    #[arg(long, value_name = "NAME")]
+    start_at_task: Option<String>,
     /// Change nothing, say what would change
     #[arg(short = 'C', long)]
     check: bool,
@@ -77,6 +87,11 @@ pub(super) struct RunArgs {
 const LOCK_TIMEOUT: u64 = 60;
 
 impl RunArgs {
+    /// For what needs no run.
+    pub(super) fn of(limit: Option<String>, extra_vars: Vec<String>) -> Self {
+        Self { limit, extra_vars, ..Self::default() }
+    }
+
     /// Fills in what was not said.
     pub(super) fn fall_back(&mut self, defaults: &Defaults) {
         self.output.fall_back(defaults);
@@ -102,7 +117,7 @@ impl RunArgs {
             forks: self.forks.unwrap_or(0),
             color: self.output.color(),
             lock_timeout: Duration::from_secs(self.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
-            start_at_task: None,
+            start_at_task: self.start_at_task.clone(),
             one_by_one: false,
             become_password: self.secret.read().map_err(Diagnostics::from)?,
         })
@@ -111,14 +126,15 @@ impl RunArgs {
 
 impl Apply {
     pub(super) fn apply(self) -> ExitCode {
-        self.run(false)
+        self.run(false, None)
     }
 
-    pub(super) fn plan(self) -> ExitCode {
-        self.run(true)
+    /// Runs it in check mode, and saves what it found where it is told to.
+    pub(super) fn plan(self, out: Option<&Path>) -> ExitCode {
+        self.run(true, out)
     }
 
-    fn run(mut self, plan: bool) -> ExitCode {
+    fn run(mut self, plan: bool, out: Option<&Path>) -> ExitCode {
         let beside = self.playbook.as_deref().unwrap_or(Path::new("."));
         let defaults = match Defaults::read(beside) {
             Ok(defaults) => defaults,
@@ -139,35 +155,133 @@ impl Apply {
         if let Some(lab) = &self.lab {
             return super::lab::apply(lab, self.playbook.as_deref(), &options, &mut *audience);
         }
-        match self.on_machines(options, &defaults, &mut *audience) {
+        let ran = match (&self.playbook, plan) {
+            (Some(file), false) if Plan::is_in(file) => {
+                self.saved(&Plan::read(file), options, &defaults, &mut *audience)
+            }
+            _ => self.on_machines(options, &defaults, out, &mut *audience),
+        };
+        match ran {
             Ok(exit) => exit.into(),
             Err(mistakes) => refuse(&mut *audience, &mistakes).into(),
         }
     }
 
     fn on_machines(
-        self,
+        &self,
         mut options: Options,
         defaults: &Defaults,
+        out: Option<&Path>,
         audience: &mut dyn Audience,
     ) -> Result<Exit, Diagnostics> {
-        let path = self.playbook.unwrap_or_default();
-        let inventory = inventory(&path, &self.inventory.or(defaults.inventory.as_deref()));
-        let (playbook, mut inventory) = both(Playbook::read(&path), inventory)?;
-        defaults.lend(&mut inventory);
+        if out.is_some() {
+            input::note();
+        }
+        let path = self.playbook.clone().unwrap_or_default();
+        let named = self.inventory.clone().or(defaults.inventory.as_deref());
+        let (playbook, inventory) = read(&path, &named, defaults)?;
+        if self.list.wanted() {
+            let text = self.list.text(&playbook, &inventory, &options)?;
+            // A reader that has seen enough is no error.
+            let _ = anstream::stdout().write_all(text.as_bytes());
+            return Ok(Exit::Declared);
+        }
         let last_run = LastRun::of(&path);
         if self.retry_failed {
             let homeless = || Diagnostic::new("nothing is remembered for a user without a home");
             options.only = Some(last_run.as_ref().ok_or_else(homeless)?.unfinished()?);
         }
-        let summary = engine::run(&playbook, &inventory, &Machines, &options, audience)?;
+        let mut record = Record::new(Some(audience));
+        let summary = engine::run(&playbook, &inventory, &Machines, &options, &mut record)?;
         if let Some(last_run) = last_run.filter(|_| !options.check)
             && let Err(warning) = last_run.keep(&summary.unfinished)
         {
             complain(&warning);
         }
+        let exit = exit_of(&summary);
+        match out {
+            Some(out) if exit == Exit::Declared => {
+                let plan = Plan::new(&path, named.names(), &options, input::take(), record.hosts);
+                plan.write(out)?;
+                let out = out.display();
+                anstream::eprintln!("saved: `lvsmith apply {out}` does this, or nothing");
+            }
+            Some(_) => complain(&Diagnostic::new("the plan is not saved: it does not end well")),
+            None => {}
+        }
+        Ok(exit)
+    }
+
+    /// Does what a saved plan says, if that is what would be done now.
+    fn saved(
+        &self,
+        plan: &Result<Plan, Diagnostic>,
+        mut options: Options,
+        defaults: &Defaults,
+        audience: &mut dyn Audience,
+    ) -> Result<Exit, Diagnostics> {
+        let plan = plan.as_ref().map_err(Clone::clone)?;
+        self.refuse_besides(plan, &options)?;
+        options.limit.clone_from(&plan.options.limit);
+        options.tags.clone_from(&plan.options.tags);
+        options.skip_tags.clone_from(&plan.options.skip_tags);
+        options.start_at_task.clone_from(&plan.options.start_at_task);
+        input::note();
+        let named = InventoryArgs::of(&plan.inventory);
+        let (playbook, inventory) = read(&plan.playbook, &named, defaults)?;
+        let check = Options { check: true, diff: plan.options.diff, ..options.clone() };
+        let mut record = Record::new(None);
+        engine::run(&playbook, &inventory, &Machines, &check, &mut record)?;
+        let now = Plan::new(&plan.playbook, named.names(), &check, input::take(), record.hosts);
+        let differences = plan.differences(&now);
+        if engine::interrupted() {
+            return Ok(Exit::Interrupted);
+        }
+        if !differences.is_empty() {
+            let lines = differences.join("\n  ");
+            let message = format!("the plan holds no more, and nothing was done:\n  {lines}");
+            let mistake = Diagnostic::new(message).hint("look at a new plan");
+            refuse(audience, &mistake.into());
+            return Ok(Exit::Different);
+        }
+        let summary = engine::run(&playbook, &inventory, &Machines, &options, audience)?;
         Ok(exit_of(&summary))
     }
+
+    /// What a plan says already cannot be said once more, and its variables must be those of `-e`.
+    fn refuse_besides(&self, plan: &Plan, options: &Options) -> Result<(), Diagnostic> {
+        let run = &self.run;
+        let said = [
+            ("`--inventory`", !self.inventory.names().is_empty()),
+            ("`--limit`", run.limit.is_some()),
+            ("`--tags`", !run.tags.is_empty()),
+            ("`--skip-tags`", !run.skip_tags.is_empty()),
+            ("a list", self.list.wanted()),
+            ("`--start-at-task`", run.start_at_task.is_some()),
+            ("`--check`", run.check),
+            ("`--retry-failed`", self.retry_failed),
+        ];
+        if let Some((name, _)) = said.iter().find(|(_, said)| *said) {
+            return Err(Diagnostic::new(format!("{name} does not go with a saved plan"))
+                .hint("what is done, and where, is what the plan says"));
+        }
+        if !plan.options.has_same_variables(&Said::of(options)) {
+            return Err(Diagnostic::new("the plan was made with other variables of `-e`")
+                .hint("give the same ones again: a plan does not hold their values"));
+        }
+        Ok(())
+    }
+}
+
+/// A playbook and its inventory.
+pub(super) fn read(
+    path: &Path,
+    named: &InventoryArgs,
+    defaults: &Defaults,
+) -> Result<(Playbook, Inventory), Diagnostics> {
+    let (playbook, mut inventory) = both(Playbook::read(path), inventory(path, named))?;
+    defaults.lend(&mut inventory);
+    Ok((playbook, inventory))
 }
 
 /// How a run ended, as an exit code.

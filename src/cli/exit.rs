@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything is as declared.
     Declared = 0,
-    /// What was compared differs; only `ipvs diff` ends so.
+    /// What was compared differs: a table and a file, of `ipvs diff`; a saved plan and what would be
+    /// done now, of `apply`, which then does nothing.
     Different = 1,
     /// A host failed a task.
     HostFailed = 2,

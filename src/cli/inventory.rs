@@ -24,6 +24,16 @@ pub(super) struct InventoryArgs {
 }
 
 impl InventoryArgs {
+    /// As if these had been named.
+    pub(super) fn of(names: &[String]) -> Self {
+        Self { inventory: names.to_vec() }
+    }
+
+    /// What was named.
+    pub(super) fn names(&self) -> &[String] {
+        &self.inventory
+    }
+
     /// These, or where none is named the one that is the default.
     pub(super) fn or(self, default: Option<&Path>) -> Self {
         match (self.inventory.as_slice(), default) {

@@ -21,20 +21,24 @@ mod ipvs;
 mod ipvsadm;
 mod lab;
 mod lint;
+mod listing;
 mod modules;
 mod output;
 mod place;
+mod plan;
 mod retry;
+mod saved;
 mod schema;
 mod secret;
 mod trial;
+mod validate;
 mod vm;
 
 pub use exit::Exit;
 
 const EXIT_CODES: &str = "Exit codes:
   0    as declared
-  1    different, of `ipvs diff`
+  1    different, of `ipvs diff`, and of `apply` of a plan that holds no more
   2    a host failed
   3    a check failed, or `lint` found something
   4    bad playbook, inventory, lab file or command line
@@ -55,10 +59,11 @@ enum Command {
     /// Make hosts what a playbook says
     Apply(apply::Apply),
     /// Show what `apply` would change, and change nothing
-    Plan(apply::Apply),
-    Lint(lint::Lint),
+    Plan(plan::Plan),
+    Validate(validate::Validate),
     Inventory(inventory::Show),
     Facts(facts::Facts),
+    Lint(lint::Lint),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
     Ipvsadm(ipvsadm::Ipvsadm),
@@ -97,10 +102,11 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Agent { mark } => agent::run(mark.as_deref()).into(),
         Command::Apply(apply) => apply.apply(),
-        Command::Plan(apply) => apply.plan(),
-        Command::Lint(lint) => lint.run(),
+        Command::Plan(plan) => plan.run(),
+        Command::Validate(validate) => validate.run().into(),
         Command::Inventory(show) => show.run(),
         Command::Facts(facts) => facts.run(),
+        Command::Lint(lint) => lint.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
         Command::Ipvsadm(command) => command.run(),

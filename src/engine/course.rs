@@ -27,7 +27,7 @@ pub(super) struct Course<'a> {
 impl<'a> Course<'a> {
     pub(super) fn new(shared: &'a Shared<'a>, host: usize, way: Arc<Way<'a>>) -> Self {
         let pipeline = Pipeline::new(shared, host);
-        let path = Path::new(shared.options.start_at_task.as_deref());
+        let path = Path::new(&way.trail);
         Self { host, shared, way, pipeline, path }
     }
 

@@ -85,7 +85,7 @@ impl Foresight<'_> {
             others: Mutex::default(),
             brought: Mutex::default(),
         };
-        let late = late(playbook);
+        let late = late(playbook, inventory);
         let tasks = playbook.plays.iter().flat_map(Play::tasks).count();
         let most = (LOOKS / tasks.max(1)).clamp(4, HOSTS);
         let mut specified = HashSet::new();
@@ -221,10 +221,15 @@ impl Look {
 }
 
 /// Names that only get their values while the playbook runs.
-fn late(playbook: &Playbook) -> HashSet<&str> {
+fn late<'a>(playbook: &'a Playbook, inventory: &'a Inventory) -> HashSet<&'a str> {
     let mut names = HashSet::from(["ansible_facts"]);
     for task in playbook.plays.iter().flat_map(Play::tasks) {
         names.extend(task.register.as_deref());
+        // What it brings may give any name another value.
+        if task.module.name == "include_vars" || task.is_include_to_come() {
+            names.extend(inventory.names());
+            names.extend(playbook.plays.iter().flat_map(Play::names));
+        }
         if task.module.name == "set_fact" {
             let facts = task.arguments.mapping().unwrap_or_default();
             names.extend(facts.iter().map(|(key, _)| key.text.as_str()));

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use crate::agent::Claim;
 use crate::connection::{Connection, Secret, Unreachable};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{self, Diagnostic, Diagnostics};
 use crate::inventory::{self, Inventory, Vars};
 use crate::playbook::{Contents, Play, Playbook, Size, Task};
 use crate::report::{Reporter, Tally, TaskResult};
@@ -67,7 +67,7 @@ pub struct Options {
     pub become_password: Option<Secret>,
     /// How long to wait for a host that another run is changing.
     pub lock_timeout: Duration,
-    /// Begin with the task of this name.
+    /// Begin with the first task of this name, in which `*` stands for any letters.
     pub start_at_task: Option<String>,
     /// Send nothing ahead: wait for each answer, as when there is no other way.
     pub one_by_one: bool,
@@ -140,8 +140,25 @@ pub fn check(
     inventory: &Inventory,
     options: &Options,
 ) -> Result<(), Diagnostics> {
-    let chosen = choose_hosts(playbook, inventory, options)?;
-    preflight::check(playbook, inventory, options, &chosen)
+    let (chosen, mut mistakes) = choose_hosts(playbook, inventory, options);
+    mistakes.keep(start(playbook, options));
+    mistakes.0.extend(preflight::grammar(playbook).0);
+    if let Err(more) = preflight::check(playbook, inventory, options, &chosen) {
+        mistakes
+            .0
+            .extend(more.0.into_iter().filter(|one| !mistakes.0.contains(one)).collect::<Vec<_>>());
+    }
+    mistakes.finish(())
+}
+
+/// The hosts of each play.
+pub fn hosts(
+    playbook: &Playbook,
+    inventory: &Inventory,
+    options: &Options,
+) -> Result<Vec<Vec<String>>, Diagnostics> {
+    let (chosen, mistakes) = choose_hosts(playbook, inventory, options);
+    mistakes.finish(chosen.into_iter().map(|chosen| chosen.hosts).collect())
 }
 
 /// Shows every task for every host that it is for, as far as it is known before a run.
@@ -151,7 +168,8 @@ pub(crate) fn foresee(
     options: &Options,
     visit: &mut dyn FnMut(Foreseen<'_>),
 ) -> Result<(), Diagnostics> {
-    let chosen = &choose_hosts(playbook, inventory, options)?;
+    let (chosen, mistakes) = choose_hosts(playbook, inventory, options);
+    let chosen = &mistakes.finish(chosen)?;
     foresight::Foresight { playbook, inventory, options, chosen, texts: true }.walk(visit);
     Ok(())
 }
@@ -174,8 +192,11 @@ pub fn run(
     options: &Options,
     reporter: &mut dyn Reporter,
 ) -> Result<Summary, Diagnostics> {
-    let chosen = choose_hosts(playbook, inventory, options)?;
+    let (chosen, mistakes) = choose_hosts(playbook, inventory, options);
+    let chosen = mistakes.finish(chosen)?;
     preflight::check(playbook, inventory, options, &chosen)?;
+    let start = start(playbook, options)?;
+    let first = start.as_ref().map_or(0, |(play, _)| *play);
     let wanted: HashSet<&String> = chosen.iter().flat_map(|chosen| &chosen.hosts).collect();
     let names: Vec<&String> = inventory.hosts.keys().filter(|name| wanted.contains(name)).collect();
     let shared = Shared {
@@ -202,13 +223,16 @@ pub fn run(
             out: HashSet::new(),
             cut: HashSet::new(),
             over: None,
+            start_at: None,
             play_ends: false,
             summary: Summary::default(),
         };
         for name in &names {
             run.summary.tallies.insert((*name).clone(), Tally::default());
         }
-        for (play, chosen) in playbook.plays.iter().zip(&chosen) {
+        for (index, (play, chosen)) in playbook.plays.iter().zip(&chosen).enumerate().skip(first) {
+            let title = start.as_ref().filter(|(play, _)| *play == index);
+            run.start_at = title.map(|(_, title)| title.as_str());
             run.play(play, chosen);
         }
         run.finish()
@@ -328,7 +352,7 @@ fn choose_hosts(
     playbook: &Playbook,
     inventory: &Inventory,
     options: &Options,
-) -> Result<Vec<Chosen>, Diagnostics> {
+) -> (Vec<Chosen>, Diagnostics) {
     let mut mistakes = Diagnostics::default();
     let limit = options.limit.as_ref().and_then(|limit| {
         mistakes.keep(inventory::limit(inventory, limit).map_err(|mut error| {
@@ -366,7 +390,33 @@ fn choose_hosts(
         let sizes = mistakes.keep(sizes(play, options)).unwrap_or_default();
         chosen.push(Chosen { hosts, sizes });
     }
-    mistakes.finish(chosen)
+    (chosen, mistakes)
+}
+
+/// The play that has the task to begin with, and that task's title.
+fn start(playbook: &Playbook, options: &Options) -> Result<Option<(usize, String)>, Diagnostic> {
+    let Some(pattern) = &options.start_at_task else { return Ok(None) };
+    let steps = || {
+        playbook
+            .plays
+            .iter()
+            .enumerate()
+            .flat_map(|(play, one)| one.steps().map(move |task| (play, task)))
+    };
+    let fits = |task: &Task| {
+        let own = task.name.as_ref().and_then(crate::yaml::Node::as_str);
+        let title = task.title();
+        [own, Some(title.as_str())].into_iter().flatten().any(|name| inventory::glob(pattern, name))
+    };
+    if let Some((play, task)) = steps().find(|(_, task)| fits(task)) {
+        return Ok(Some((play, task.title())));
+    }
+    let titles: Vec<String> = steps().map(|(_, task)| task.title()).collect();
+    let mistake = Diagnostic::new(format!("--start-at-task: no task is called `{pattern}`"));
+    Err(match diagnostic::nearest(pattern, titles.iter().map(String::as_str)) {
+        Some(near) => mistake.hint(format!("did you mean `{near}`?")),
+        None => mistake.hint("`--list-tasks` lists them"),
+    })
 }
 
 /// `serial`, with what is known of no host in particular: the play's variables, and `-e`.

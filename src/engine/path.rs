@@ -21,11 +21,18 @@ pub(super) struct Trail<'a> {
     pub(super) play: &'a Play,
     /// Those of the play, and of roles that were included on the way.
     handlers: RwLock<Vec<Arc<Task>>>,
+    /// The title of the task to begin with.
+    start_at: Option<Arc<str>>,
 }
 
 impl<'a> Trail<'a> {
     pub(super) fn new(play: &'a Play) -> Self {
-        Self { play, handlers: RwLock::new(play.handlers.clone()) }
+        Self { play, handlers: RwLock::new(play.handlers.clone()), start_at: None }
+    }
+
+    /// Begins with a task, by its title.
+    pub(super) fn starting_at(self, title: Option<&str>) -> Self {
+        Self { start_at: title.map(Arc::from), ..self }
     }
 
     /// Takes in the handlers of a role that was included.
@@ -169,9 +176,9 @@ enum Entry {
 
 impl Path {
     /// The beginning of a play.
-    pub(super) fn new(start_at: Option<&str>) -> Self {
+    pub(super) fn new(trail: &Trail<'_>) -> Self {
         let begin = Frame::new(List::Play, 0, &Arc::default());
-        let until = start_at.map(Arc::from);
+        let until = trail.start_at.clone();
         Self { frames: vec![begin], notified: BTreeSet::new(), until, failed: false }
     }
 
@@ -238,7 +245,7 @@ impl Path {
 
     /// Whether what `--start-at-task` names has come.
     fn begins(&mut self, task: &Task) -> bool {
-        if self.until.as_deref().is_some_and(|name| task.is_called(name)) {
+        if self.until.as_deref().is_some_and(|title| task.title() == title) {
             self.until = None;
         }
         self.until.is_none()

@@ -255,7 +255,7 @@ fn is_smooth(task: &Task, host: &HostState) -> bool {
     let in_turn = task.items.is_some()
         && (task.module.name == "set_fact" || (task.register.is_some() && changed.is_some()));
     // The file may be one that a task before it writes.
-    let reads_here = host.is_here() && matches!(task.module.name, "copy" | "template");
+    let reads_here = host.is_here() && matches!(task.module.name, "copy" | "nftables" | "template");
     // What facts there will be, or that those before it are done, only doing it tells.
     let by_itself = matches!(task.module.name, "hostname" | "pause" | "setup");
     !(judged || in_turn || reads_here || by_itself)

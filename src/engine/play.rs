@@ -25,6 +25,8 @@ pub(super) struct Run<'a, 'r> {
     pub(super) cut: HashSet<usize>,
     /// Why nothing more is begun.
     pub(super) over: Option<String>,
+    /// The title of the task that this play begins with.
+    pub(super) start_at: Option<&'a str>,
     /// The play ends with this batch.
     pub(super) play_ends: bool,
     pub(super) summary: Summary,
@@ -124,9 +126,8 @@ impl<'a> Run<'a, '_> {
 
     /// What comes first in the play on all hosts for which it does, before anything else.
     fn in_step(&mut self, batch: &Batch<'a>) {
-        let trail = Arc::new(Trail::new(batch.play));
-        let start_at = self.shared.options.start_at_task.as_deref();
-        let begin = |host: &usize| (*host, Path::new(start_at));
+        let trail = Arc::new(Trail::new(batch.play).starting_at(self.start_at));
+        let begin = |host: &usize| (*host, Path::new(&trail));
         let mut paths: Paths = batch.hosts.iter().map(begin).collect();
         let mut ending = None;
         while !self.over() {
@@ -169,7 +170,7 @@ impl<'a> Run<'a, '_> {
 
     /// Each host on its own way, without waiting for others.
     fn each_alone(&mut self, batch: &Batch<'a>) {
-        let trail = Arc::new(Trail::new(batch.play));
+        let trail = Arc::new(Trail::new(batch.play).starting_at(self.start_at));
         let way = Arc::new(Way { trail, closed: AtomicBool::new(false) });
         self.workers.let_go(&batch.hosts, &way);
         let mut shown = None;
@@ -418,7 +419,8 @@ impl Done {
 
 impl Options {
     /// Whether a task is among those that tags choose.
-    pub(super) fn tagged(&self, task: &Task) -> bool {
+    #[must_use]
+    pub fn tagged(&self, task: &Task) -> bool {
         let Self { tags, skip_tags, .. } = self;
         let own = &task.inherited.tags;
         // Every task is among all of those that have tags, or of those that have none.

@@ -12,6 +12,7 @@ use crate::connection::Call;
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::modules::Error;
 use crate::modules::copy::{self, Copy};
+use crate::modules::nftables::Nftables;
 use crate::modules::template::Template;
 use crate::playbook::{BUILT_IN_TEMPLATES, Task};
 use crate::template::Renderer;
@@ -37,6 +38,13 @@ pub(super) fn call(
                 copy::Source::Complete => None,
             };
             copy.placed(bytes)?
+        }
+        "nftables" => {
+            let nftables: Nftables = typed(call.arguments)?;
+            let src = nftables.src.as_deref().map(|src| bytes(task, folder, src)).transpose()?;
+            let arguments = serde_json::to_value(nftables.ruleset(src)?);
+            let arguments = arguments.map_err(|error| Error::new(error.to_string()))?;
+            return Ok(Call { arguments, ..call });
         }
         _ => return Ok(call),
     };
@@ -124,7 +132,7 @@ fn bytes(task: &Task, folder: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> 
         .chain([folder.join("files").join(name), folder.join(name)]);
     for path in candidates {
         if path.is_file() {
-            return std::fs::read(&path).map_err(|error| {
+            return crate::input::read(&path).map_err(|error| {
                 Diagnostic::new(format!("failed to read `{}`: {error}", path.display()))
                     .at(&task.arguments.span)
             });

@@ -21,6 +21,11 @@ const DEPTH: usize = 16;
 pub(super) struct Files(Vec<(usize, Vars)>);
 
 impl Files {
+    /// The names that they give values.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|(_, vars)| vars.keys().map(String::as_str))
+    }
+
     /// All of them, those of later folders over those of earlier ones.
     pub(super) fn add_to(&self, vars: &mut Vars) {
         self.0.iter().for_each(|(_, more)| extend(vars, more));

@@ -11,6 +11,16 @@ use crate::template::jinja::printed;
 /// Variables that are told of no host: they say where it was read, not what it is.
 const INTERNAL: [&str; 2] = ["inventory_dir", "inventory_file"];
 
+/// The most groups of a drawing.
+const MOST_DRAWN: usize = 20_000;
+
+/// A drawing so far.
+#[derive(Default)]
+struct Drawn {
+    lines: Vec<String>,
+    groups: usize,
+}
+
 impl Inventory {
     /// Groups with their hosts and children, and everything that is known of each host below
     /// `_meta`; what a program prints that is an inventory. Only these hosts, when some are given.
@@ -72,9 +82,9 @@ impl Inventory {
             let mistake = Diagnostic::new(format!("no group is called `{group}`"));
             return Err(mistake.did_you_mean(group, known));
         }
-        let mut lines = Vec::new();
-        self.draw(group, 0, vars, &mut lines)?;
-        Ok(lines.join("\n"))
+        let mut drawn = Drawn::default();
+        self.draw(group, 0, vars, &mut drawn)?;
+        Ok(drawn.lines.join("\n"))
     }
 
     fn draw(
@@ -82,24 +92,23 @@ impl Inventory {
         name: &str,
         depth: usize,
         vars: bool,
-        lines: &mut Vec<String>,
+        drawn: &mut Drawn,
     ) -> Result<(), Diagnostic> {
         let Some(group) = self.groups.get(name) else { return Ok(()) };
         // Groups with several ways to them are drawn at each.
-        if lines.len() > super::MOST {
-            return Err(Diagnostic::new(format!(
-                "the drawing has more than {} lines",
-                super::MOST
-            )));
+        drawn.groups += 1;
+        if drawn.groups > MOST_DRAWN || drawn.lines.len() > super::MOST_PLACED {
+            return Err(Diagnostic::new("the drawing would be too long")
+                .hint("draw one of the inner groups: `--graph GROUP`"));
         }
-        lines.push(line(&format!("@{name}:"), depth));
+        drawn.lines.push(line(&format!("@{name}:"), depth));
         for child in &group.children {
-            self.draw(child, depth + 1, vars, lines)?;
+            self.draw(child, depth + 1, vars, drawn)?;
         }
         for host in group.hosts.iter().filter(|_| name != "all") {
-            lines.push(line(host, depth + 1));
+            drawn.lines.push(line(host, depth + 1));
             if vars {
-                draw_vars(self.shown_vars(host), depth + 2, lines);
+                draw_vars(self.shown_vars(host), depth + 2, &mut drawn.lines);
             }
         }
         if vars {
@@ -108,7 +117,7 @@ impl Inventory {
             if let Some(priority) = group.priority {
                 vars.insert("ansible_group_priority".into(), priority.into());
             }
-            draw_vars(vars, depth + 1, lines);
+            draw_vars(vars, depth + 1, &mut drawn.lines);
         }
         Ok(())
     }

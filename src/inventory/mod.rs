@@ -221,6 +221,15 @@ impl Inventory {
         vars
     }
 
+    /// Every name that is given a value for some host.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let groups = self.groups.values().map(|group| (&group.vars, &group.files));
+        let hosts = self.hosts.values().map(|host| (&host.vars, &host.files));
+        groups
+            .chain(hosts)
+            .flat_map(|(vars, files)| vars.keys().map(String::as_str).chain(files.names()))
+    }
+
     /// `group -> [hosts]`, as `groups` has it in templates.
     #[must_use]
     pub fn group_map(&self) -> Value {

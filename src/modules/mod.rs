@@ -14,12 +14,14 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 pub mod address;
+pub mod apt;
 pub(crate) mod around;
 pub mod assert;
 pub mod blockinfile;
 pub mod command;
 pub mod copy;
 pub mod debug;
+pub mod dnf;
 pub mod fail;
 pub mod file;
 pub(crate) mod filesystem;
@@ -39,6 +41,7 @@ pub mod link;
 pub mod meta;
 pub mod modprobe;
 mod network;
+pub mod nftables;
 pub mod package;
 pub mod pause;
 pub mod ping;
@@ -339,11 +342,16 @@ impl Module {
 /// Every module, by name.
 pub static TABLE: &[Module] = &[
     Module::resource::<address::Address>("address", &[]),
+    Module::action::<apt::Apt>("apt", &["ansible.builtin.apt"]),
     Module::controller::<assert::Assert>("assert", &["ansible.builtin.assert"]),
     Module::action::<blockinfile::Blockinfile>("blockinfile", &["ansible.builtin.blockinfile"]),
     Module::action::<command::Command>("command", &["ansible.builtin.command"]).on_a_line(),
     Module::prepared::<copy::Copy, Placed>("copy", &["ansible.builtin.copy"]),
     Module::controller::<debug::Debug>("debug", &["ansible.builtin.debug"]),
+    Module::action::<dnf::Dnf>(
+        "dnf",
+        &["ansible.builtin.dnf", "ansible.builtin.dnf5", "ansible.builtin.yum", "dnf5", "yum"],
+    ),
     Module::controller::<fail::Fail>("fail", &["ansible.builtin.fail"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
     Module::resource::<hostname::Hostname>("hostname", &["ansible.builtin.hostname"]),
@@ -375,10 +383,8 @@ pub static TABLE: &[Module] = &[
     Module::resource::<link::Link>("link", &[]),
     Module::controller::<meta::Meta>("meta", &["ansible.builtin.meta"]).on_a_line(),
     Module::resource::<modprobe::Modprobe>("modprobe", &["community.general.modprobe"]),
-    Module::action::<package::Package>(
-        "package",
-        &["ansible.builtin.package", "ansible.builtin.apt", "apt", "ansible.builtin.dnf", "dnf"],
-    ),
+    Module::prepared::<nftables::Nftables, nftables::Ruleset>("nftables", &[]),
+    Module::action::<package::Package>("package", &["ansible.builtin.package"]),
     Module::controller::<pause::Pause>("pause", &["ansible.builtin.pause"]),
     Module::action::<ping::Ping>("ping", &["ansible.builtin.ping"]),
     Module::resource::<route::Route>("route", &[]),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Action, Error, Host, Mode, Outcome, Refused};
+use super::{Action, Error, Host, Mode, Outcome, Refused, around};
 use crate::http::Url;
 
 mod body;
@@ -27,9 +27,8 @@ pub use shape::{BodyFormat, Codes, Follow};
 /// with ureq and rustls: 2.2 MB). For `https://` run `command: curl`.
 ///
 /// ```yaml
-/// when: "'director' in group_names"
 /// uri:
-///   url: http://127.0.0.1/health
+///   url: http://127.0.0.1/
 ///   status_code: [200, 204]
 ///   return_content: true
 ///   timeout: 5
@@ -156,7 +155,10 @@ impl Action for Uri {
         let start = Instant::now();
         match self.ask() {
             Ok(asked) => self.told(asked, start.elapsed()),
-            Err(error) => Err(self.unanswered(error, start.elapsed())),
+            Err(error) => {
+                around::check_time()?;
+                Err(self.unanswered(error, start.elapsed()))
+            }
         }
     }
 }
@@ -176,7 +178,8 @@ impl Uri {
     }
 
     fn limit(&self) -> Duration {
-        Duration::from_secs(self.timeout)
+        let limit = Duration::from_secs(self.timeout);
+        around::time_left().map_or(limit, |left| left.min(limit))
     }
 }
 

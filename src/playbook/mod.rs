@@ -82,9 +82,22 @@ pub struct Play {
 impl Play {
     /// Every task that was read, handlers and what includes bring among them.
     pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.steps().chain(&self.handlers)
+    }
+
+    /// The same without handlers.
+    pub fn steps(&self) -> impl Iterator<Item = &Arc<Task>> {
         let mut tasks = Vec::new();
         self.sections.iter().flat_map(|list| list.iter()).for_each(|step| step.collect(&mut tasks));
-        tasks.into_iter().chain(&self.handlers)
+        tasks.into_iter()
+    }
+
+    /// Every name that the play or one of its roles gives a value.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let roles = self.roles.iter().flat_map(|role| {
+            role.vars.keys().chain(role.defaults.keys()).chain(role.parameters.keys())
+        });
+        self.vars.keys().chain(self.file_vars.keys()).chain(roles).map(String::as_str)
     }
 }
 

@@ -63,9 +63,9 @@ pub(super) fn decode(
     };
     // Variables of a play come after those of a role.
     let inherited = Inherited { vars: Vars::new(), ..import.within(node, mistakes) };
-    let name = match node.get("name").or(Some(hosts)).map(Node::decode::<String>) {
-        Some(name) => mistakes.keep(name).unwrap_or_default(),
-        None => String::new(),
+    let name = match node.get("name") {
+        Some(name) => mistakes.keep(name.decode::<String>()).unwrap_or_default(),
+        None => hosts.one_or_many().iter().filter_map(Node::as_str).collect::<Vec<_>>().join(","),
     };
     let mut reader = Reader::new(folder, mistakes);
     let section = |key: &str, reader: &mut Reader<'_>| -> Vec<Step> {

@@ -227,9 +227,11 @@ fn arguments(module: &Module, definitions: &mut Map<String, Value>) -> Value {
     let mut lenient = lenient(&schema);
     lenient["description"] = about;
     if let Value::Array(forms) = &mut lenient["anyOf"] {
-        if module.takes_a_line() {
-            forms.push(json!({ "type": ["string", "boolean"] }));
-        }
+        forms.push(match module.takes_a_line() {
+            true => json!({ "type": ["string", "boolean"] }),
+            // `name=value` on a line.
+            false => json!({ "type": "string", "pattern": "=" }),
+        });
         if schema["required"].as_array().is_none_or(Vec::is_empty) {
             forms.push(json!({ "type": "null" }));
         }

@@ -256,21 +256,53 @@ impl<'a> Renderer<'a> {
         self.run(text, Mode::Scalar, span)
     }
 
+    /// Finds what is wrong with the texts below a node, whatever the variables in them may be.
+    #[must_use]
+    pub fn grammar(&self, node: &Node) -> Vec<Diagnostic> {
+        match &node.kind {
+            Kind::String(text) if has_template(text) => self.mistake(text, Mode::Scalar, node),
+            Kind::Sequence(items) => items.iter().flat_map(|item| self.grammar(item)).collect(),
+            Kind::Mapping(entries) => {
+                entries.iter().flat_map(|(_, value)| self.grammar(value)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same of a bare expression, or several, as `when:` has it.
+    #[must_use]
+    pub fn grammar_of_condition(&self, node: &Node) -> Vec<Diagnostic> {
+        let one = |one: &Node| match &one.kind {
+            Kind::String(text) if has_template(text) => self.grammar(one),
+            Kind::String(text) => self.mistake(text.trim(), Mode::Expression, one),
+            _ => Vec::new(),
+        };
+        node.one_or_many().iter().flat_map(one).collect()
+    }
+
+    fn mistake(&self, text: &str, mode: Mode, node: &Node) -> Vec<Diagnostic> {
+        let compiled = self.compiled(text, mode, &node.span);
+        compiled.err().map(|trouble| trouble.diagnostic).into_iter().collect()
+    }
+
+    /// A text as it is rendered.
+    fn compiled(&self, text: &str, mode: Mode, span: &Span) -> Result<Arc<Compiled>, Trouble> {
+        if let Some(compiled) = cache::get(mode, text) {
+            return Ok(compiled);
+        }
+        let compiled = jinja::compile(text, mode, &mut |name| self.included(name, span))
+            .map_err(|mistake| Trouble::from(shown(&mistake, text, span)))?;
+        let compiled = Arc::new(compiled);
+        // Included files may change, so what has them is read again.
+        if compiled.whole {
+            cache::keep(mode, text, &compiled);
+        }
+        Ok(compiled)
+    }
+
     /// Compiles a text, unless that was done before, and renders it.
     fn run(&self, text: &str, mode: Mode, span: &Span) -> Result<Value, Trouble> {
-        let compiled = match cache::get(mode, text) {
-            Some(compiled) => compiled,
-            None => {
-                let compiled = jinja::compile(text, mode, &mut |name| self.included(name, span))
-                    .map_err(|mistake| Trouble::from(shown(&mistake, text, span)))?;
-                let compiled = Arc::new(compiled);
-                // Included files may change, so what has them is read again.
-                if compiled.whole {
-                    cache::keep(mode, text, &compiled);
-                }
-                compiled
-            }
-        };
+        let compiled = self.compiled(text, mode, span)?;
         let context = self.context(&compiled, span)?;
         match lookup::rendered(self, &compiled, &context, span) {
             Ok(Rendered::Text(text)) => Ok(Value::String(text)),

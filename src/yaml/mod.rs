@@ -4,8 +4,6 @@
 //! deserializer, so that a typed value can be asked of any node and a mistake is shown at the
 //! very scalar that holds it.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -190,10 +188,8 @@ pub const LARGEST: usize = 32 << 20;
 /// Reads a file into a source; what is not UTF-8 is an error at its place.
 pub fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = path.display().to_string();
-    let mut bytes = Vec::new();
-    // One byte more tells that there are more, also of a device that has no end.
-    File::open(path)
-        .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
+    // One byte more tells that there are more.
+    let bytes = crate::input::read_at_most(path, LARGEST as u64 + 1)
         .map_err(|error| Diagnostic::new(format!("failed to read `{name}`: {error}")))?;
     if bytes.len() > LARGEST {
         let message = format!("`{name}` has more than {} MiB", LARGEST >> 20);

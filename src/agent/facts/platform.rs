@@ -67,6 +67,8 @@ fn service_manager(first: &str) -> &str {
         "runit-init" => "runit",
         "svscan" => "svc",
         "openrc-init" => "openrc",
+        // This program, started by its open file.
+        "exe" => "lvsmith",
         _ if !(first.is_empty() || first == "init" || first.ends_with("sh")) => first,
         _ if Path::new("/run/systemd/system").is_dir() => "systemd",
         _ if Path::new("/sbin/openrc").exists() => "openrc",
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn process_1_is_who_starts_services() {
         assert_eq!(service_manager("systemd"), "systemd");
-        assert_eq!(service_manager("lvsmith"), "lvsmith");
+        assert_eq!(service_manager("exe"), "lvsmith");
         assert_eq!(service_manager("procd"), "openwrt_init");
         assert_ne!(service_manager("bash"), "bash");
     }

@@ -30,7 +30,7 @@ pub(super) struct Lab {
 #[derive(Debug, Subcommand)]
 enum LabCommand {
     /// Make a lab, run its playbook twice, look at its checks, end it
-    Test(super::trial::Test),
+    Test(Box<super::trial::Test>),
     /// Start a lab that stays up until `lab down`
     Up {
         /// The lab's folder, or its lab.yml
@@ -97,7 +97,7 @@ impl ReachArgs {
 /// Runs it; of a command in a lab host the exit code is passed on.
 pub(super) fn run(lab: Lab) -> ExitCode {
     match lab.command {
-        LabCommand::Test(test) => super::trial::run(test),
+        LabCommand::Test(test) => super::trial::run(*test),
         LabCommand::Up { lab, reach, place } => up(&lab, &reach, place),
         LabCommand::Down { lab } => down(lab.as_deref()),
         LabCommand::List { json } => list(json).into(),

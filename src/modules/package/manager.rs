@@ -6,6 +6,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::nearest;
 use crate::modules::process::{Output, Program, which};
 use crate::modules::{Error, HostKind};
@@ -14,14 +17,14 @@ use crate::modules::{Error, HostKind};
 type Versions = BTreeMap<String, String>;
 
 /// The machine's package manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manager {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(in crate::modules) enum Manager {
     Apt,
     Dnf,
 }
 
 impl Manager {
-    pub(super) fn of_this_machine() -> Result<Self, Error> {
+    pub(in crate::modules) fn of_this_machine() -> Result<Self, Error> {
         if which("apt-get").is_some() {
             Ok(Self::Apt)
         } else if which("dnf").is_some() {
@@ -29,6 +32,24 @@ impl Manager {
         } else {
             Err(Error::new("neither apt-get nor dnf is on this machine")
                 .hint("install the package by hand, or with `command`"))
+        }
+    }
+
+    /// This very one, for a module that is about it.
+    pub(in crate::modules) fn found(self) -> Result<Self, Error> {
+        let program = self.program();
+        match which(program) {
+            Some(_) => Ok(self),
+            None => Err(Error::new(format!("`{program}` is not on this machine")).hint(
+                "use the module `package`, or skip the task where `ansible_pkg_mgr` differs",
+            )),
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Apt => "apt-get",
+            Self::Dnf => "dnf",
         }
     }
 
@@ -58,16 +79,64 @@ impl Manager {
         Ok(found)
     }
 
+    /// Those of the packages that are removed, but for their settings.
+    pub(super) fn settings(self, names: &[&str]) -> Result<Vec<String>, Error> {
+        if self == Self::Dnf {
+            return Ok(Vec::new());
+        }
+        let format = "${db:Status-Abbrev}\t${Package}\n";
+        let query =
+            ["dpkg-query", "-W", "-f", format, "--"].into_iter().chain(names.iter().copied());
+        let output = Program::new(query).plain_language().run()?;
+        let left = output.stdout.lines().filter(|line| line.chars().nth(1) == Some('c'));
+        Ok(left.filter_map(|line| Some(line.split_once('\t')?.1.to_owned())).collect())
+    }
+
+    /// What came along for other packages, and is needed by none any more.
+    pub(super) fn unused(self) -> Result<Vec<String>, Error> {
+        let output =
+            Program::new([self.program(), "-s", "-q", "autoremove"]).plain_language().run()?;
+        if !output.success() {
+            return Err(output.error("apt-get -s autoremove"));
+        }
+        let gone = output.stdout.lines().filter_map(|line| line.strip_prefix("Remv "));
+        Ok(gone.filter_map(|rest| Some(rest.split_whitespace().next()?.to_owned())).collect())
+    }
+
+    /// Whether the package in a file is installed, in the version that the file has.
+    pub(super) fn has_installed(self, path: &str) -> Result<bool, Error> {
+        let query = ["dpkg-deb", "-f", path, "Package", "Version"];
+        let output = Program::new(query).plain_language().run()?;
+        let field = |name: &str| {
+            let mut lines = output.stdout.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        let (Some(name), Some(version)) = (field("Package"), field("Version")) else {
+            return Err(output.error(&format!("reading `{path}`")));
+        };
+        Ok(self.installed(&[name])?.get(name).is_some_and(|now| now == version))
+    }
+
     /// The newest version of each that the lists know.
-    pub(super) fn newest(self, names: &[&str]) -> Result<Versions, Error> {
+    pub(super) fn newest(self, names: &[&str], words: &[String]) -> Result<Versions, Error> {
         match self {
             Self::Apt => {
-                let query = ["apt-cache", "policy", "--"].iter().chain(names).copied();
+                // Of the words only a release says something about versions.
+                let release =
+                    words.iter().filter(|word| word.starts_with("-oAPT::Default-Release"));
+                let query = std::iter::once("apt-cache")
+                    .chain(release.map(String::as_str))
+                    .chain(["policy", "--"])
+                    .chain(names.iter().copied());
                 let output = Program::new(query).plain_language().run()?;
                 Ok(parse_policy(&output.stdout))
             }
             Self::Dnf => {
-                let query = ["dnf", "-q", "check-update", "--"].iter().chain(names).copied();
+                let query = ["dnf", "-q"]
+                    .into_iter()
+                    .chain(words.iter().map(String::as_str))
+                    .chain(["check-update", "--"])
+                    .chain(names.iter().copied());
                 let output = Program::new(query).plain_language().run()?;
                 // 100 says that there are updates.
                 match output.code {
@@ -86,30 +155,33 @@ impl Manager {
         self == Self::Apt && !entries.into_iter().any(is_list)
     }
 
-    pub(super) fn update(self) -> Result<(), Error> {
+    pub(super) fn update(self, words: &[String]) -> Result<(), Error> {
         let output = match self {
-            Self::Apt => self.run(&["update"], &[])?,
-            Self::Dnf => self.run(&["makecache"], &[])?,
+            Self::Apt => self.run("update", &[], &[])?,
+            Self::Dnf => self.run("makecache", words, &[])?,
         };
         if output.success() { Ok(()) } else { Err(self.failure("update", &[], &output)) }
     }
 
     /// Installs or removes packages.
-    pub(super) fn change(self, kind: HostKind, verb: &str, names: &[String]) -> Result<(), Error> {
+    pub(super) fn change(
+        self,
+        kind: HostKind,
+        verb: &str,
+        words: &[String],
+        names: &[String],
+    ) -> Result<(), Error> {
         let systemd = kind == HostKind::Machine && Path::new("/run/systemd/system").is_dir();
         let _quiet = if systemd { None } else { NoServices::declare() };
         let wanted: Vec<String> = match self {
             Self::Apt => names.to_vec(),
             Self::Dnf => names.iter().map(|name| name.replacen('=', "-", 1)).collect(),
         };
-        let output = match self {
-            Self::Apt => self.run(&[verb, "-y", "--"], &wanted)?,
-            Self::Dnf => self.run(&[verb, "-y", "--"], &wanted)?,
-        };
+        let output = self.run(verb, words, &wanted)?;
         if output.success() { Ok(()) } else { Err(self.failure(verb, names, &output)) }
     }
 
-    fn run(self, words: &[&str], names: &[String]) -> Result<Output, Error> {
+    fn run(self, verb: &str, words: &[String], names: &[String]) -> Result<Output, Error> {
         let program: &[&str] = match self {
             Self::Apt => &[
                 "apt-get",
@@ -118,14 +190,17 @@ impl Manager {
                 "Dpkg::Options::=--force-confdef",
                 "-o",
                 "Dpkg::Options::=--force-confold",
-                // Another run, perhaps of the nightly upgrade, may be at it.
+                // Another run, perhaps of the nightly upgrade, may be at it; a later word wins.
                 "-o",
                 "DPkg::Lock::Timeout=120",
             ],
             Self::Dnf => &["dnf", "-q"],
         };
-        let words = program.iter().chain(words).map(|word| (*word).to_owned());
-        Program::new(words.chain(names.iter().cloned()))
+        // `update` takes no names, and dnf's `makecache` nothing after the dashes.
+        let rest: &[&str] = if names.is_empty() { &["-y"] } else { &["-y", "--"] };
+        let argv = program.iter().copied().chain([verb]).map(str::to_owned);
+        let rest = rest.iter().map(|word| (*word).to_owned());
+        Program::new(argv.chain(words.iter().cloned()).chain(rest).chain(names.iter().cloned()))
             .plain_language()
             .environment("DEBIAN_FRONTEND", "noninteractive")
             .environment("NEEDRESTART_MODE", "l")
@@ -134,7 +209,7 @@ impl Manager {
     }
 
     fn failure(self, verb: &str, names: &[String], output: &Output) -> Error {
-        let program = if self == Self::Apt { "apt-get" } else { "dnf" };
+        let program = self.program();
         let error = output.error(format!("{program} {verb} {}", names.join(" ")).trim_end());
         let words = &error.message;
         let says = |text: &str| words.contains(text);
@@ -154,6 +229,8 @@ impl Manager {
             error.hint(
                 "the host has no way to a mirror; a lab host has the packages of this machine",
             )
+        } else if says("downgraded") && says("--allow-downgrades") {
+            error.hint("set `allow_downgrade: true`, with the module `apt`")
         } else if says("No space left") {
             error.hint("the disk is full")
         } else {

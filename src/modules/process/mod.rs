@@ -146,6 +146,10 @@ impl Program {
         if let Some(directory) = &self.directory {
             expression = expression.dir(directory);
         }
+        // That of the controller, which a lab host with a `/tmp` of its own does not have.
+        if std::env::var_os("TMPDIR").is_some_and(|folder| !PathBuf::from(folder).is_dir()) {
+            expression = expression.env_remove("TMPDIR");
+        }
         let around = around::environment();
         for (key, value) in around.iter().chain(self.environment.iter().map(|(k, v)| (k, v))) {
             expression = expression.env(key, value);
