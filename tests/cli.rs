@@ -20,6 +20,8 @@ mod lab_files;
 mod lint;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/roles.rs"]
+mod roles;
 #[path = "cli/saved.rs"]
 mod saved;
 #[path = "cli/without_hosts.rs"]

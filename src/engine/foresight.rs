@@ -14,10 +14,10 @@ use super::items::{self, Item};
 use super::likeness::Likeness;
 use super::path::{Bindings, Trail};
 use super::scope::Scope;
-use super::{Chosen, Options, Roster, Shared, TaskRun, prepare};
+use super::{Chosen, Options, Roster, Shared, TaskRun, prepare, specified};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
-use crate::playbook::{Play, Playbook, Size, Task};
+use crate::playbook::{Play, Playbook, Role, Size, Task};
 use crate::template::{Prepared, Renderer};
 
 /// So many hosts that differ in what a task asks for are looked at: more of them differ in
@@ -88,6 +88,7 @@ impl Foresight<'_> {
         let late = late(playbook, inventory);
         let tasks = playbook.plays.iter().flat_map(Play::tasks).count();
         let most = (LOOKS / tasks.max(1)).clamp(4, HOSTS);
+        let mut specified = HashSet::new();
         let mut likeness = Likeness::of(&shared.hosts);
         // Nothing is learned on the way: all tasks see the same of other hosts.
         let hostvars = Arc::new(OnceLock::new());
@@ -103,7 +104,9 @@ impl Foresight<'_> {
                 likeness.restart();
                 for _ in 0..most {
                     let Some(host) = likeness.next() else { break };
-                    let Look { sights, asked, missed } = self.look(&shared, &run, host, &late);
+                    let mut look = self.look(&shared, &run, host, &late);
+                    Self::specified(&mut look, &shared, &run, host, &late, &mut specified);
+                    let Look { sights, asked, missed } = look;
                     let hosts = likeness.alike(host, &asked);
                     visit(Foreseen { play, task, hosts: &hosts, sights, missed });
                 }
@@ -148,6 +151,29 @@ impl Foresight<'_> {
             Err(mistake) => look.sights.push(Sight::Mistake(mistake)),
         }
         look
+    }
+
+    /// Holds the variables of a task's role against what the role says of them, once for each
+    /// host where any of its tasks is to run.
+    fn specified(
+        look: &mut Look,
+        shared: &Shared<'_>,
+        run: &TaskRun<'_>,
+        host: &HostState,
+        late: &HashSet<&str>,
+        done: &mut HashSet<(*const Role, String)>,
+    ) {
+        let Some(role) = &run.task.inherited.role else { return };
+        let skipped = look.sights.iter().all(|sight| matches!(sight, Sight::Skipped));
+        if role.specification.0.is_empty()
+            || skipped
+            || !done.insert((Arc::as_ptr(role), host.name.clone()))
+        {
+            return;
+        }
+        let (mistakes, asked) = specified::mistakes(shared, run, host, late);
+        look.sights.splice(0..0, mistakes.into_iter().map(Sight::Mistake));
+        look.asked.extend(asked);
     }
 
     fn sight(&self, run: &TaskRun<'_>, renderer: &Renderer<'_>, late: &HashSet<&str>) -> Sight {

@@ -32,6 +32,7 @@ mod play;
 mod preflight;
 mod prepare;
 mod scope;
+mod specified;
 mod task;
 mod workers;
 

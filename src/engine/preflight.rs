@@ -17,14 +17,12 @@ pub(super) fn check(
     let mut mistakes = Diagnostics::default();
     let foresight = Foresight { playbook, inventory, options, chosen, texts: false };
     foresight.walk(&mut |Foreseen { sights, .. }| {
-        let first = sights.into_iter().find_map(|sight| match sight {
-            Sight::Mistake(mistake) => Some(mistake),
-            _ => None,
-        });
-        if let Some(mistake) = first
-            && !mistakes.0.contains(&mistake)
-        {
-            mistakes.push(mistake);
+        for sight in sights {
+            if let Sight::Mistake(mistake) = sight
+                && !mistakes.0.contains(&mistake)
+            {
+                mistakes.push(mistake);
+            }
         }
     });
     mistakes.finish(())

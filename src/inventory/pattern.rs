@@ -143,6 +143,7 @@ fn matches<'a>(inventory: &'a Inventory, name: &str) -> Result<Vec<&'a str>, Dia
     if let Some(expression) = name.strip_prefix('~') {
         let regex = Regex::new(&format!("^(?:{expression})")).map_err(|error| {
             Diagnostic::new(format!("`{name}` is not a regular expression: {error}"))
+                .hint("what comes behind `~` is one; without it, `*` stands for any letters")
         })?;
         return Ok(all_that(inventory, |text| regex.is_match(text)));
     }

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use super::steps::{Reader, Step};
 use super::{Inherited, inherited, vars};
-use crate::diagnostic::{Diagnostic, Diagnostics, Source};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::inventory::Vars;
 use crate::modules::include_role::RoleArguments;
 use crate::yaml::{self, Kind, Node};
 
 mod built_in;
+mod specification;
 
 pub use built_in::{BUILT_IN_ROLES, BUILT_IN_TEMPLATES};
+pub use specification::Specification;
+pub(crate) use specification::{Complaint, Part};
 
 /// A role as a task sees it.
 #[derive(Debug, Clone)]
@@ -28,6 +31,10 @@ pub struct Role {
     pub vars: Vars,
     /// What the playbook says beside the role's name.
     pub parameters: Vars,
+    /// What it says of its variables.
+    pub specification: Specification,
+    /// Where it is named.
+    pub at: Span,
 }
 
 impl Role {
@@ -118,6 +125,10 @@ impl Reader<'_> {
             return None;
         };
         self.within(&id(name), &at.span, |reader| {
+            let specified = endings("argument_specs")
+                .find_map(|file| read(name, folder.as_deref(), &format!("meta/{file}")))
+                .and_then(|source| reader.mistakes.keep(source))
+                .and_then(|source| reader.mistakes.keep(yaml::read(&source)));
             let mut node = |part: &str, file: &Option<String>| {
                 let file = file.as_deref().unwrap_or("main");
                 let found = endings(file)
@@ -142,8 +153,18 @@ impl Reader<'_> {
                 steps.extend(reader.listed_role(dependency, around));
             }
             let folder = folder.clone();
-            let role = Role { name: name.to_owned(), folder, defaults, vars: own, parameters };
-            let role = Arc::new(role);
+            // Ansible has it in a file of its own, or beside the dependencies.
+            let specified = specified.as_ref().or(meta.as_ref()).map(Specification::decode);
+            let specification = specified.and_then(|specified| reader.mistakes.keep(specified));
+            let role = Arc::new(Role {
+                name: name.to_owned(),
+                folder,
+                defaults,
+                vars: own,
+                parameters,
+                specification: specification.flatten().unwrap_or_default(),
+                at: at.span.clone(),
+            });
             let inherited = Inherited { role: Some(Arc::clone(&role)), ..around.clone() };
             steps.extend(tasks.iter().flat_map(|list| reader.steps(list, &inherited)));
             if let Some(list) = handlers {

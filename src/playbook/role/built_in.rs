@@ -10,13 +10,17 @@ macro_rules! files {
 /// Path below `playbooks/roles`, and text.
 pub static BUILT_IN_ROLES: &[(&str, &str)] = files! { "playbooks/roles":
     "lvs_boot/defaults/main.yml"
+    "lvs_boot/meta/argument_specs.yml"
     "lvs_boot/tasks/main.yml"
     "lvs_director/defaults/main.yml"
+    "lvs_director/meta/argument_specs.yml"
     "lvs_director/tasks/main.yml"
     "lvs_real_server/defaults/main.yml"
+    "lvs_real_server/meta/argument_specs.yml"
     "lvs_real_server/tasks/main.yml"
     "nginx_backend/defaults/main.yml"
     "nginx_backend/handlers/main.yml"
+    "nginx_backend/meta/argument_specs.yml"
     "nginx_backend/tasks/main.yml"
 };
 
