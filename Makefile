@@ -1,6 +1,8 @@
 # The targets a user needs; `make` lists them. What a target installs it names first.
 
 CARGO ?= cargo
+# Every suite but the privileged one.
+UNPRIVILEGED := $(patsubst tests/%.rs,--test %,$(wildcard tests/*.rs))
 LVSMITH := target/release/lvsmith
 
 .PHONY: help build demo test lint bench fuzz dist setup
@@ -24,11 +26,12 @@ demo: setup build
 	$(LVSMITH) lab test playbooks/lvs-dr
 
 # Tests that need no privilege first; then the privileged ones, all inside one boot.
-test: setup
+test:
+	@scripts/setup ansible-playbook:ansible
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) nextest run --locked -E 'not binary(netns)'; \
 	else \
-	  $(CARGO) test --locked --lib --bins --test agent --test cli --test table --test templates; \
+	  $(CARGO) test --locked --lib --bins $(UNPRIVILEGED); \
 	fi
 	$(CARGO) test --locked --doc
 	$(CARGO) test --locked --test netns

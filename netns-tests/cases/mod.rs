@@ -16,6 +16,7 @@ mod ipvsadm;
 mod lab;
 mod lab_ssh;
 mod lock;
+mod lvs_ansible;
 mod lvs_dr;
 mod modprobe;
 mod modules;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Case> {
         lab::CASES,
         lab_ssh::CASES,
         lock::CASES,
+        lvs_ansible::CASES,
         lvs_dr::CASES,
         modprobe::CASES,
         modules::CASES,

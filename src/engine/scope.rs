@@ -34,6 +34,7 @@ const MAGIC: &[&str] = &[
     "ansible_check_mode",
     "ansible_facts",
     "ansible_diff_mode",
+    "ansible_managed",
     "ansible_play_hosts_all",
     "ansible_role_name",
     "ansible_run_tags",
@@ -126,6 +127,7 @@ impl Variables for Scope<'_> {
         }
         from(&self.host.declared)
             .or_else(|| roles().find_map(|role| from(&role.defaults)))
+            .or_else(|| (name == "ansible_managed").then(|| "Ansible managed".into()))
             .map(Variable::Template)
     }
 

@@ -3,6 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::modules::Module;
+use crate::template;
 use crate::yaml::{Key, Kind, Node};
 
 /// Options that may stand anywhere in the line of a module that takes a plain line.
@@ -13,6 +14,11 @@ pub(super) fn arguments(module: &Module, node: &Node) -> Result<Node, Diagnostic
     let Kind::String(line) = &node.kind else { return Ok(node.clone()) };
     let words = words(line);
     let entry = |name: &str, value: &str| (key(name, &node.span), text(&unquoted(value), node));
+    // One template may give all the arguments at once.
+    let whole = words.len() == 1 && words[0].pair().is_none() && template::has_template(line);
+    if !module.takes_a_line() && whole {
+        return Ok(node.clone());
+    }
     if !module.takes_a_line() {
         let pairs = words.iter().map(|word| {
             word.pair().ok_or_else(|| {
@@ -142,6 +148,7 @@ mod tests {
     #[case("copy", "dest=/x content='a b=c'", &json!({"dest": "/x", "content": "a b=c"}))]
     #[case("copy", "src={{ a | default('x y') }}/z dest=/x",
         &json!({"src": "{{ a | default('x y') }}/z", "dest": "/x"}))]
+    #[case("modprobe", "{{ item }}", &json!("{{ item }}"))]
     #[case("command", "nginx -t", &json!("nginx -t"))]
     #[case("command", "a=1 env", &json!("a=1 env"))]
     #[case("command", "make chdir=/src creates=\"/a b\" all",
