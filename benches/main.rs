@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 use crate::measure::LVSMITH;
 
+mod engine;
 mod hosts;
 mod ipvs;
 mod lab;
@@ -27,8 +28,21 @@ fn main() -> ExitCode {
     if let Some(code) = ipvs::part(&arguments) {
         return code;
     }
+    if let [engine::CONTROL, folder] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        let done = engine::control(Path::new(folder));
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:?}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let inside = lvsmith::vm::inside();
-    let templates = inside || (template::run().is_well() & validate::run().is_well());
+    let hostless =
+        || template::run().is_well() & validate::run().is_well() & engine::run().is_well();
+    let templates = inside || hostless();
     if !nix::unistd::geteuid().is_root() {
         eprintln!("labs need root: they are made of network namespaces");
         return ExitCode::FAILURE;
