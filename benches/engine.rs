@@ -34,7 +34,13 @@ const TASKS: usize = 50;
 const RUNS: usize = 5;
 
 /// The argument that makes this program a controller: the folder of its files comes next.
-pub(crate) const CONTROL: &str = "--control";
+const CONTROL: &str = "--control";
+
+/// What this program does when it is called as a part of itself.
+pub(crate) fn part(arguments: &[String]) -> Option<Result<()>> {
+    let [verb, folder] = arguments else { return None };
+    (verb == CONTROL).then(|| control(Path::new(folder)))
+}
 
 /// Measures what is asked for and prints it.
 pub(crate) fn run() -> Book {
@@ -85,7 +91,7 @@ fn controller(folder: &Path) -> Result<[f64; 2]> {
 }
 
 /// Runs the playbook of a folder, and says how many seconds and MB that took.
-pub(crate) fn control(folder: &Path) -> Result<()> {
+fn control(folder: &Path) -> Result<()> {
     let told = |error: lvsmith::diagnostic::Diagnostics| anyhow!("{error}");
     // Each agent is a child to its controller; this one is there before the clock starts, and has
     // nothing to do with what is said.

@@ -25,19 +25,8 @@ mod validate;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(code) = ipvs::part(&arguments) {
-        return code;
-    }
-    if let [engine::CONTROL, folder] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
-    {
-        let done = engine::control(Path::new(folder));
-        return match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:?}");
-                ExitCode::FAILURE
-            }
-        };
+    if let Some(done) = ipvs::part(&arguments).or_else(|| engine::part(&arguments)) {
+        return measure::code(done);
     }
     let inside = lvsmith::vm::inside();
     let hostless =
