@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,19 +53,12 @@ pub(crate) fn run() -> Result<Book> {
 }
 
 /// What this program does when it is called as a part of itself.
-pub(crate) fn part(arguments: &[String]) -> Option<ExitCode> {
+pub(crate) fn part(arguments: &[String]) -> Option<Result<()>> {
     let [verb, rest @ ..] = arguments else { return None };
-    let done = match (verb.as_str(), rest) {
+    Some(match (verb.as_str(), rest) {
         ("--replay", [file]) => replay::replay(Path::new(file)),
         ("--converge", [services, which]) => converge(services, which),
         _ => return None,
-    };
-    Some(match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:?}");
-            ExitCode::FAILURE
-        }
     })
 }
 

@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 use crate::measure::LVSMITH;
 
+mod engine;
 mod hosts;
 mod ipvs;
 mod lab;
@@ -24,11 +25,13 @@ mod validate;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(code) = ipvs::part(&arguments) {
-        return code;
+    if let Some(done) = ipvs::part(&arguments).or_else(|| engine::part(&arguments)) {
+        return measure::code(done);
     }
     let inside = lvsmith::vm::inside();
-    let templates = inside || (template::run().is_well() & validate::run().is_well());
+    let hostless =
+        || template::run().is_well() & validate::run().is_well() & engine::run().is_well();
+    let templates = inside || hostless();
     if !nix::unistd::geteuid().is_root() {
         eprintln!("labs need root: they are made of network namespaces");
         return ExitCode::FAILURE;

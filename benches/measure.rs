@@ -4,7 +4,7 @@
 //! Nothing here fails on time: a figure is for people, and a machine may be busy.
 
 use std::fmt;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -189,6 +189,17 @@ impl Book {
     /// Whether everything could be measured; slow is well.
     pub(crate) fn is_well(&self) -> bool {
         !self.failed
+    }
+}
+
+/// How this program ends when it is called as a part of itself.
+pub(crate) fn code(done: Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
     }
 }
 

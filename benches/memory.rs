@@ -79,6 +79,18 @@ pub(crate) fn peak_until_end(
     Ok(peak)
 }
 
+/// The most that this process has held, in MB.
+pub(crate) fn own_high_water() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    high_water_of(&text).context("the kernel says `VmHWM` of everybody who lives")
+}
+
+fn high_water_of(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024.0 / 1e6)
+}
+
 /// The most that a program has held by the time it ends, in MB, looked at every other
 /// millisecond; it must end well.
 pub(crate) fn high_water(mut child: Child) -> Result<f64> {
@@ -87,9 +99,7 @@ pub(crate) fn high_water(mut child: Child) -> Result<f64> {
     loop {
         // What has ended and was not waited for yet has no memory any more, and no such line.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        peak = peak.max(number.map_or(0.0, |kib| kib * 1024.0 / 1e6));
+        peak = peak.max(high_water_of(&text).unwrap_or_default());
         if let Some(status) = child.try_wait()? {
             ensure!(status.success(), "it ended with {status}");
             return Ok(peak);

@@ -46,8 +46,8 @@ pub(crate) fn run() -> Book {
 
 fn validations() -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("site.yml"), playbook())?;
-    std::fs::write(folder.path().join("inventory.yml"), inventory())?;
+    std::fs::write(folder.path().join("site.yml"), playbook(TASKS, ""))?;
+    std::fs::write(folder.path().join("inventory.yml"), inventory(HOSTS))?;
     let (mut reading, mut hosts, mut checking) = (Vec::new(), Vec::new(), Vec::new());
     let whole = Samples::seconds(RUNS, || {
         let start = Instant::now();
@@ -80,30 +80,32 @@ fn once(folder: &Path) -> Result<[f64; 3]> {
     Ok([laps[0], laps[1] - laps[0], laps[2] - laps[1]])
 }
 
-fn playbook() -> String {
-    let mut text = "- hosts: all\n  tasks:\n".to_owned();
-    for number in 0..TASKS {
+/// So many tasks of these kinds for all hosts, in a play with these keywords besides.
+pub(crate) fn playbook(tasks: usize, keywords: &str) -> String {
+    let mut text = format!("- hosts: all\n{keywords}  tasks:\n");
+    for number in 0..tasks {
         let task = KINDS[number % KINDS.len()].replace('N', &(number + 1).to_string());
         let _ = writeln!(text, "    - name: task {number}\n      {task}");
     }
     text
 }
 
-fn inventory() -> String {
+/// So many hosts, each of them in a rack and in a role.
+pub(crate) fn inventory(hosts: usize) -> String {
     let mut text = "all:\n  vars: {arp_ignore: 1, motd: \"of {{ site }}\", site: here, vips: \
                     [192.168.0.89, 192.168.0.90]}\n  children:\n"
         .to_owned();
     // Every host is in a rack, which has its address, and in a role.
     for rack in 0..RACKS {
         let _ = writeln!(text, "    rack{rack}:\n      vars: {{rack: {rack}}}\n      hosts:");
-        for host in (rack..HOSTS).step_by(RACKS) {
+        for host in (rack..hosts).step_by(RACKS) {
             let address = format!("10.1.{}.{}", host / 250, host % 250 + 1);
             let _ = writeln!(text, "        host{host}: {{ansible_host: {address}}}");
         }
     }
     for (role, name) in ROLES.iter().enumerate() {
         let _ = writeln!(text, "    {name}:\n      vars: {{role: {name}}}\n      hosts:");
-        for host in (role..HOSTS).step_by(ROLES.len()) {
+        for host in (role..hosts).step_by(ROLES.len()) {
             let _ = writeln!(text, "        host{host}:");
         }
     }
