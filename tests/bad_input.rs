@@ -274,7 +274,7 @@ fn cases() -> Vec<Case> {
         site(
             "a pattern that is none",
             "- hosts: \"~(((\"\n",
-            "no host or group is called `~(((`",
+            "`~(((` is not a regular expression",
             "site.yml:1:10",
         ),
         site(
