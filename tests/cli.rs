@@ -368,7 +368,7 @@ fn mistakes_are_shown_where_they_are() {
         ),
         (
             "blocks",
-            "- hosts: localhost\n  tasks:\n    - block:\n        debug: {msg: x}\n      loop: [1]\n    - ping:\n      rescue: []\n",
+            "- hosts: localhost\n  tasks:\n    - block:\n        debug: {msg: x}\n      loop: [1]\n    - ping:\n      rescue: []\n    - ping:\n      delegate_facts: yes\n",
         ),
         ("indented", "- hosts: localhost\n  tasks:\n    - name: x\n       ping:\n"),
         (
