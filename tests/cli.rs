@@ -362,6 +362,27 @@ fn mistakes_are_shown_where_they_are() {
             "itself",
             "- hosts: localhost\n  gather_facts: false\n  vars: {a: \"{{ a }}\"}\n  tasks:\n    - debug: {msg: \"{{ a }}\"}\n",
         ),
+        (
+            "beside_the_module",
+            "- hosts: localhost\n  tasks:\n    - copy:\n      dest: /tmp/x\n      content: x\n    - git: {}\n",
+        ),
+        (
+            "blocks",
+            "- hosts: localhost\n  tasks:\n    - block:\n        debug: {msg: x}\n      loop: [1]\n    - ping:\n      rescue: []\n    - ping:\n      delegate_facts: yes\n",
+        ),
+        ("indented", "- hosts: localhost\n  tasks:\n    - name: x\n       ping:\n"),
+        (
+            "no_list",
+            "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - debug: {msg: x}\n      loop: abc\n",
+        ),
+        (
+            "delegated",
+            "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ping:\n      delegate_to: localhots\n",
+        ),
+        (
+            "before_variables",
+            "- hosts: \"{{ a }}\"\n- hosts: localhost\n  vars_files: [\"{{ a }}.yml\"]\n  vars: {my-var: 1}\n",
+        ),
     ];
     let mut text = String::new();
     for (name, playbook) in cases {

@@ -185,6 +185,9 @@ impl Foresight<'_> {
                 Ok(false) | Err(_) => return Sight::Unknown,
             }
         }
+        if let Some(mistake) = self.delegated_to_nobody(task, renderer, late) {
+            return Sight::Mistake(mistake);
+        }
         let rendered = match renderer.node(&task.arguments) {
             Ok(rendered) => rendered,
             Err(mistake) if renderer.lacks_for_good(late) => return Sight::Mistake(mistake),
@@ -202,6 +205,24 @@ impl Foresight<'_> {
             }
             Err(mistake) => Sight::Mistake(mistake.at(&task.module_key.span)),
         }
+    }
+}
+
+impl Foresight<'_> {
+    /// A host that is to do the task instead, and that the inventory does not have.
+    fn delegated_to_nobody(
+        &self,
+        task: &Task,
+        renderer: &Renderer<'_>,
+        late: &HashSet<&str>,
+    ) -> Option<Diagnostic> {
+        let name = task.inherited.delegate_to.as_ref()?.value(renderer).ok()??;
+        if !renderer.asked_only_for(late) || self.inventory.hosts.contains_key(&name) {
+            return None;
+        }
+        let known = self.inventory.hosts.keys().map(String::as_str);
+        let mistake = Diagnostic::new(format!("`delegate_to`: the inventory has no host `{name}`"));
+        Some(mistake.at(&task.module_key.span).did_you_mean(&name, known))
     }
 }
 

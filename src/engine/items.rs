@@ -69,7 +69,9 @@ impl<'a> Item<'a> {
 pub(super) fn items(over: &Loop, rendered: &Node) -> Result<Vec<Value>, Diagnostic> {
     match (over.kind, &rendered.kind) {
         (LoopKind::List, Kind::Sequence(items)) => Ok(items.iter().map(Node::to_json).collect()),
-        (LoopKind::List, _) => Err(rendered.expected("a list to loop over")),
+        (LoopKind::List, _) => Err(rendered
+            .expected("a list to loop over")
+            .hint("write `loop: [a, b]`; `with_items` takes a single value, too")),
         (LoopKind::Items, _) => Ok(rendered.one_or_many().iter().flat_map(laid_out).collect()),
         (LoopKind::Dict, Kind::Mapping(entries)) => Ok(entries
             .iter()

@@ -39,7 +39,8 @@ pub const ACTIONS: &[&str] = &[
     "reset_connection",
 ];
 
-const REFUSED: &[(&str, &str)] = &[
+/// What Ansible's can do besides, with what to do instead.
+pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("clear_host_errors", "use a block with `rescue`, or `ignore_errors`"),
     ("end_role", "put `when:` on a block of the tasks that are left"),
     ("refresh_inventory", "an inventory is read once; run another playbook after this one"),

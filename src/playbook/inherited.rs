@@ -69,8 +69,6 @@ pub struct Inherited {
     pub timeout: Option<Setting<u64>>,
     /// The host to do it on instead.
     pub delegate_to: Option<Setting<String>>,
-    /// Whether facts that it learns are that host's.
-    pub delegate_facts: Option<Setting<bool>>,
     /// `module_defaults`: arguments by the module's name, outer ones first.
     pub(super) defaults: Vec<(&'static str, Vec<(Key, Node)>)>,
 }
@@ -106,7 +104,7 @@ impl Inherited {
                 "throttle" => over(&mut inner.throttle, value, mistakes),
                 "timeout" => over(&mut inner.timeout, value, mistakes),
                 "delegate_to" => over(&mut inner.delegate_to, value, mistakes),
-                "delegate_facts" => over(&mut inner.delegate_facts, value, mistakes),
+                "delegate_facts" => delegate_facts(value, mistakes),
                 "module_defaults" => inner.defaults.extend(module_defaults(value, mistakes)),
                 _ => {}
             }
@@ -132,6 +130,14 @@ impl Inherited {
             }
         }
         Node { kind: Kind::Mapping(entries), ..arguments }
+    }
+}
+
+/// What a task learns is kept by the host that it is for, which `false` says as well.
+fn delegate_facts(node: &Node, mistakes: &mut Diagnostics) {
+    if mistakes.keep(node.decode::<bool>()) == Some(true) {
+        let error = Diagnostic::new("`delegate_facts` is not supported").at(&node.span);
+        mistakes.push(error.hint("a play on that host gathers its facts, for `hostvars`"));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::steps::{Reader, Step};
-use super::{Inherited, Play, Setting, Size, Strategy, inherited, vars};
+use super::{Inherited, Play, Setting, Size, Strategy, inherited};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{self, Vars};
 use crate::template;
@@ -27,7 +27,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "force_handlers",
 ];
 
-const REFUSED: &[(&str, &str)] = &[
+pub(super) const REFUSED: &[(&str, &str)] = &[
     ("connection", "set `ansible_connection` in the inventory"),
     ("remote_user", "set `ansible_user` in the inventory"),
     ("vars_prompt", "give the variables with `-e`, or in a file of `vars_files`"),
@@ -61,8 +61,14 @@ pub(super) fn decode(
         mistakes.push(Diagnostic::new("a play without `hosts`").at(&node.span));
         return None;
     };
+    if template::node_has_template(hosts) {
+        let error = Diagnostic::new("`hosts` is read before variables are known").at(&hosts.span);
+        mistakes.push(error.hint("name a group, and choose among its hosts with `--limit`"));
+        return None;
+    }
     // Variables of a play come after those of a role.
-    let inherited = Inherited { vars: Vars::new(), ..import.within(node, mistakes) };
+    let mut inherited = import.within(node, mistakes);
+    let vars = std::mem::take(&mut inherited.vars);
     let name = match node.get("name") {
         Some(name) => mistakes.keep(name.decode::<String>()).unwrap_or_default(),
         None => hosts.one_or_many().iter().filter_map(Node::as_str).collect::<Vec<_>>().join(","),
@@ -80,7 +86,6 @@ pub(super) fn decode(
     let own = node.get("handlers").map(|list| reader.handlers(list, &inherited));
     let Reader { mut handlers, roles, done, .. } = reader;
     handlers.extend(own.unwrap_or_default());
-    let own_vars = node.get("vars").map(|node| vars(node, mistakes)).unwrap_or_default();
     let play = Play {
         span: node.span.clone(),
         folder: folder.to_owned(),
@@ -90,7 +95,7 @@ pub(super) fn decode(
             .get("gather_facts")
             .and_then(|facts| mistakes.keep(facts.decode()))
             .unwrap_or(true),
-        vars: import.vars.clone().into_iter().chain(own_vars).collect(),
+        vars,
         file_vars: vars_files(node, folder, mistakes),
         inherited,
         sections: [before, main, after].map(Into::into),
@@ -157,6 +162,11 @@ fn vars_files(node: &Node, folder: &Path, mistakes: &mut Diagnostics) -> Vars {
     let mut vars = Vars::new();
     for file in node.get("vars_files").map(Node::one_or_many).unwrap_or_default() {
         let Some(name) = mistakes.keep(file.decode::<String>()) else { continue };
+        if template::has_template(&name) {
+            let error = Diagnostic::new("`vars_files` are read before variables are known");
+            mistakes.push(error.at(&file.span).hint("use `include_vars` among the tasks"));
+            continue;
+        }
         let read = inventory::read_vars(&folder.join(name)).map_err(|error| error.at(&file.span));
         vars.extend(mistakes.keep(read).unwrap_or_default());
     }

@@ -15,6 +15,14 @@ use crate::yaml::{self, Kind, Node};
 /// Keywords of blocks alone.
 pub(super) const BLOCK: &[&str] = &["always", "block", "name", "rescue", "tags", "vars", "when"];
 
+/// What only a task can say, with what to do instead.
+pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("loop", "put the tasks into a file, and loop over `include_tasks`"),
+    ("register", "say it on the tasks within"),
+    ("until", "say it on the tasks within"),
+    ("with_items", "put the tasks into a file, and loop over `include_tasks`"),
+];
+
 /// How many files a playbook may bring in, and how deep: some that bring in others twice would
 /// come to any number.
 const FILES: usize = 10_000;
@@ -84,7 +92,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn steps(&mut self, list: &Node, around: &Inherited) -> Vec<Step> {
         let mut steps = Vec::new();
-        for item in self.mistakes.keep(list.sequence()).unwrap_or_default() {
+        let items = list.sequence().map_err(|error| error.hint("each task begins with `- `"));
+        for item in self.mistakes.keep(items).unwrap_or_default() {
             if item.get("block").is_some() {
                 steps.extend(self.block(item, around));
             } else if let Some(stray) = stray(item) {
@@ -127,10 +136,15 @@ impl<'a> Reader<'a> {
     fn block(&mut self, node: &Node, around: &Inherited) -> Option<Step> {
         for (key, _) in node.mapping().unwrap_or_default() {
             let known = || BLOCK.iter().chain(super::inherited::KEYWORDS).copied();
-            if known().all(|known| known != key.text) {
-                let error = Diagnostic::new(format!("unknown key `{}` in a block", key.text));
-                self.mistakes.push(error.at(&key.span).did_you_mean(&key.text, known()));
+            if known().any(|known| known == key.text) {
+                continue;
             }
+            let error = Diagnostic::new(format!("unknown key `{}` in a block", key.text));
+            let error = error.at(&key.span);
+            self.mistakes.push(match REFUSED.iter().find(|(name, _)| *name == key.text) {
+                Some((_, instead)) => error.hint(*instead),
+                None => error.did_you_mean(&key.text, known()),
+            });
         }
         let inherited = around.within(node, self.mistakes);
         let mut part = |name: &str| -> Arc<[Step]> {

@@ -60,7 +60,7 @@ pub(super) const KEYWORDS: &[&str] = &[
 ];
 
 /// Keywords that Ansible has and this program does not, with what to do instead.
-const REFUSED: &[(&str, &str)] = &[
+pub(super) const REFUSED: &[(&str, &str)] = &[
     ("action", "write the module's name as the key: `sysctl: {name: …}`"),
     ("async", "hosts that need not wait for one another have `strategy: free`"),
     ("become_exe", "the program is found by its name; see `become_method`"),
@@ -130,6 +130,7 @@ pub(super) fn decode(node: &Node, around: &Inherited, mistakes: &mut Diagnostics
     })?;
     let before = mistakes.0.len();
     let mut module: Option<(&'static Module, &Key, &Node)> = None;
+    let mut unknown_keys = Vec::new();
     for (key, value) in entries {
         if is_keyword(&key.text) {
             continue;
@@ -146,8 +147,11 @@ pub(super) fn decode(node: &Node, around: &Inherited, mistakes: &mut Diagnostics
                     .hint(format!("`{}` is there already; begin a new task with `-`", first.text)),
             ),
             (Some(found), None) => module = Some((found, key, value)),
-            (None, _) => mistakes.push(unknown(key)),
+            (None, _) => unknown_keys.push(key),
         }
+    }
+    for key in unknown_keys {
+        mistakes.push(unknown(key, module.map(|(module, ..)| module)));
     }
     let Some((module, module_key, arguments)) = module else {
         if mistakes.0.len() == before {
@@ -233,13 +237,18 @@ fn check_arguments(module: &Module, key: &Key, arguments: &Node, mistakes: &mut 
     }
 }
 
-fn unknown(key: &Key) -> Diagnostic {
+/// A key that is neither; what the task's module takes is most likely indented too little.
+fn unknown(key: &Key, module: Option<&Module>) -> Diagnostic {
     let names = modules::TABLE.iter().map(|module| module.name);
     let keywords = KEYWORDS.iter().chain(inherited::KEYWORDS).copied();
-    let known = names.chain(keywords).chain(looping::keywords());
+    let refused = REFUSED.iter().map(|(name, _)| *name);
+    let known = names.chain(keywords).chain(looping::keywords()).chain(refused);
     let error = Diagnostic::new(format!("unknown module or keyword `{}`", key.text)).at(&key.span);
+    if let Some(module) = module.filter(|module| module.takes(&key.text)) {
+        return error.hint(format!("`{}` takes it: indent it below that", module.name));
+    }
     match crate::diagnostic::nearest(&key.text, known) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("see the list of modules in the README"),
+        None => error.hint("`lvsmith modules` lists the modules; `command` runs any program"),
     }
 }

@@ -49,7 +49,11 @@ const KEYWORDS: &[(&str, Shape, &str)] = &[
     ("check_mode", Switch, "Check mode for this task, whatever the run's."),
     ("collections", Texts, "Understood, and without effect."),
     ("delay", Number, "Seconds between two tries."),
-    ("delegate_facts", Switch, "Whether facts that it learns are those of `delegate_to`."),
+    (
+        "delegate_facts",
+        Switch,
+        "`false` and nothing else: facts are those of the host that the task is for.",
+    ),
     ("delegate_to", Text, "The host to do it on instead."),
     ("diff", Switch, "Whether texts are shown before and after, whatever the run does."),
     ("environment", Variables, "What programs find in their environment."),

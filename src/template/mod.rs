@@ -200,10 +200,13 @@ impl<'a> Renderer<'a> {
         // Ansible's users sometimes wrap a condition although it is one already.
         let mode = if has_template(text) { Mode::Scalar } else { Mode::Expression };
         match self.run(text, mode, &node.span)? {
-            Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            Value::String(value) => match value.to_ascii_lowercase().as_str() {
                 "true" | "yes" => Ok(true),
                 "false" | "no" | "" => Ok(false),
-                _ => Ok(true),
+                _ if mode == Mode::Scalar => Err(wrapped_condition(&node.span)),
+                _ => Err(Diagnostic::new("the condition is a text, neither yes nor no")
+                    .at(&node.span)
+                    .hint("compare it, as in `name == 'x'`, or ask `name | length > 0`")),
             },
             value => Ok(truthy(&value)),
         }
@@ -273,6 +276,9 @@ impl<'a> Renderer<'a> {
     #[must_use]
     pub fn grammar_of_condition(&self, node: &Node) -> Vec<Diagnostic> {
         let one = |one: &Node| match &one.kind {
+            Kind::String(text) if is_partly_wrapped(text.trim()) => {
+                vec![wrapped_condition(&one.span)]
+            }
             Kind::String(text) if has_template(text) => self.grammar(one),
             Kind::String(text) => self.mistake(text.trim(), Mode::Expression, one),
             _ => Vec::new(),
@@ -447,6 +453,20 @@ fn holds_template(value: &Value) -> bool {
 
 fn to_json(value: &tera::Value, span: &Span) -> Result<Value, Diagnostic> {
     serde_json::to_value(value).map_err(|error| Diagnostic::new(error.to_string()).at(span))
+}
+
+/// Whether a condition has templates, and something around them.
+fn is_partly_wrapped(condition: &str) -> bool {
+    let begins = condition.starts_with("{{") || condition.starts_with("{%");
+    let ends = condition.ends_with("}}") || condition.ends_with("%}");
+    has_template(condition) && !(begins && ends)
+}
+
+/// What comes of a template in a condition would be read as a text, and a text is no answer.
+fn wrapped_condition(span: &Span) -> Diagnostic {
+    Diagnostic::new("a condition is an expression already")
+        .at(span)
+        .hint("write it without `{{ }}`, as in `name == 'x'`")
 }
 
 #[cfg(test)]

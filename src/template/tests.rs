@@ -47,6 +47,23 @@ fn conditions_are_bare_expressions() {
 }
 
 #[test]
+fn a_text_is_no_condition() {
+    for (text, hint) in [
+        ("{{ me }} == 'x'", "without `{{ }}`"),
+        ("{{ me }} == {{ me }}", "without `{{ }}`"),
+        ("me", "compare it"),
+    ] {
+        let error = condition(text, json!({"me": "lb1"})).unwrap_err();
+        assert!(error.hint.is_some_and(|said| said.contains(hint)), "{text}");
+    }
+    assert_eq!(condition("{{ me == 'x' }}", json!({"me": "lb1"})), Ok(false));
+    let map = serde_json::Map::new();
+    let wrapped = |text: &str| Node { kind: Kind::String(text.into()), span: span(text) };
+    let found = Renderer::new(&map).grammar_of_condition(&wrapped("'{{ me }}' == 'x'"));
+    assert_eq!(found.len(), 1, "seen before a run");
+}
+
+#[test]
 fn undefined_variables_are_named_at_their_place() {
     let error = render("port {{ portt }}", json!({"port": 1})).expect_err("must fail");
     assert_eq!(error.to_string(), "t.yml:1:9: undefined variable `portt` (did you mean `port`?)");

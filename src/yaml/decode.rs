@@ -26,7 +26,8 @@ impl de::Error for Diagnostic {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("unknown key `{field}`")).did_you_mean(field, expected.iter().copied())
+        Self::new(format!("unknown key `{field}`"))
+            .did_you_mean(field, expected.iter().copied().filter(|name| !name.starts_with('_')))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {

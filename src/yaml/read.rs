@@ -296,6 +296,13 @@ fn refuse_twice(entries: &[(Key, Node)]) -> Result<(), Diagnostic> {
         .hint(format!("it stands on line {line} already; keep one of the two")))
 }
 
+/// What the parser says where a line is indented otherwise than those it belongs to.
+const MISPLACED: &[&str] = &[
+    "mapping values are not allowed in this context",
+    "did not find expected key",
+    "did not find expected '-' indicator",
+];
+
 fn scan_error(source: &Arc<Source>, offsets: &Offsets, error: &ScanError) -> Diagnostic {
     let at = offsets.byte(error.marker().index());
     if error.info() == "recursion limit exceeded" {
@@ -316,7 +323,12 @@ fn scan_error(source: &Arc<Source>, offsets: &Offsets, error: &ScanError) -> Dia
             .at(&span(source, tab, tab + 1))
             .hint("YAML is indented with spaces");
     }
-    Diagnostic::new(format!("not valid YAML: {}", error.info())).at(&span(source, at, at + 1))
+    let invalid =
+        Diagnostic::new(format!("not valid YAML: {}", error.info())).at(&span(source, at, at + 1));
+    match MISPLACED.iter().any(|said| error.info().contains(said)) {
+        true => invalid.hint("keys of one mapping, and `-` of one list, begin in the same column"),
+        false => invalid,
+    }
 }
 
 fn key_of(node: Node) -> Result<Key, Diagnostic> {
