@@ -132,14 +132,18 @@ impl<'a> Run<'a, '_> {
         let mut ending = None;
         while !self.over() {
             let mut stops = Vec::new();
-            for (host, path) in &mut paths {
-                match next(path, &trail, self.shared.options) {
-                    Some(stop) => stops.push((*host, stop)),
-                    None if path.has_failed() => self.lose(batch, *host),
-                    None => {}
+            paths.retain(|host, path| match next(path, &trail, self.shared.options) {
+                Some(stop) => {
+                    stops.push((*host, stop));
+                    true
                 }
-            }
-            paths.retain(|host, _| stops.iter().any(|(other, _)| host == other));
+                None => {
+                    if path.has_failed() {
+                        self.lose(batch, *host);
+                    }
+                    false
+                }
+            });
             let Some((_, first)) =
                 stops.iter().min_by(|(_, a), (_, b)| a.position.cmp(&b.position))
             else {
