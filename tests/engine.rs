@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 #[path = "engine/ahead.rs"]
 mod ahead;
+#[path = "engine/blocks.rs"]
+mod blocks;
 #[path = "engine/link.rs"]
 mod link;
 #[path = "engine/same.rs"]

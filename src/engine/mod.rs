@@ -16,6 +16,7 @@ use crate::inventory::{self, Inventory, Vars};
 use crate::playbook::{Contents, Play, Playbook, Size, Task};
 use crate::report::{Reporter, Tally, TaskResult};
 use crate::template::{Prepared, Renderer};
+use crate::yaml::Node;
 
 mod controller;
 mod course;
@@ -364,14 +365,7 @@ fn choose_hosts(
     let only: Option<HashSet<&String>> = options.only.as_ref().map(|only| only.iter().collect());
     let mut chosen = Vec::new();
     for play in &playbook.plays {
-        let pattern = match &play.hosts.kind {
-            crate::yaml::Kind::Sequence(items) => items
-                .iter()
-                .map(crate::yaml::Node::decode::<String>)
-                .collect::<Result<Vec<_>, _>>()
-                .map(|names| names.join(":")),
-            _ => play.hosts.decode::<String>(),
-        };
+        let pattern = pattern(play, options);
         let selected = pattern
             .and_then(|pattern| inventory::select(inventory, &pattern))
             .and_then(|hosts| match hosts.is_empty() {
@@ -404,7 +398,7 @@ fn start(playbook: &Playbook, options: &Options) -> Result<Option<(usize, String
             .flat_map(|(play, one)| one.steps().map(move |task| (play, task)))
     };
     let fits = |task: &Task| {
-        let own = task.name.as_ref().and_then(crate::yaml::Node::as_str);
+        let own = task.name.as_ref().and_then(Node::as_str);
         let title = task.title();
         [own, Some(title.as_str())].into_iter().flatten().any(|name| inventory::glob(pattern, name))
     };
@@ -419,11 +413,25 @@ fn start(playbook: &Playbook, options: &Options) -> Result<Option<(usize, String
     })
 }
 
-/// `serial`, with what is known of no host in particular: the play's variables, and `-e`.
-fn sizes(play: &Play, options: &Options) -> Result<Vec<Size>, Diagnostic> {
+/// What is known of no host in particular: the play's variables, and `-e`.
+fn known(play: &Play, options: &Options) -> Vars {
     let mut vars = play.vars.clone();
     vars.extend(play.file_vars.clone());
     vars.extend(options.extra.clone());
+    vars
+}
+
+/// The pattern of a play's hosts.
+fn pattern(play: &Play, options: &Options) -> Result<String, Diagnostic> {
+    let vars = known(play, options);
+    let hosts = Renderer::new(&vars).node(&play.hosts)?;
+    let names = hosts.one_or_many().iter().map(Node::decode::<String>);
+    Ok(names.collect::<Result<Vec<_>, _>>()?.join(":"))
+}
+
+/// The entries of `serial`.
+fn sizes(play: &Play, options: &Options) -> Result<Vec<Size>, Diagnostic> {
+    let vars = known(play, options);
     let renderer = Renderer::new(&vars);
     let rendered = play.serial.iter().map(|size| renderer.node(size));
     let mut sizes = Vec::new();

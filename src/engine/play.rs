@@ -35,12 +35,15 @@ pub(super) struct Run<'a, 'r> {
 /// The hosts of a batch, and where each of them is.
 type Paths = IndexMap<usize, Path>;
 
+/// Hosts whose task failed, and where it led them.
+type Fell = HashMap<usize, Fate>;
+
 /// What one host's task means for all.
 enum Everybody {
     /// The batch ends here, and nobody failed.
     Ends,
     /// All fail with it, but for those that a `rescue` waits for.
-    Fails(String),
+    Fails(String, Fell),
 }
 
 const FATAL: &str = "a host failed, and `any_errors_fatal` ends the run";
@@ -157,14 +160,21 @@ impl<'a> Run<'a, '_> {
                 .collect();
             match self.step(batch, &trail, &mut paths, &hosts) {
                 Some(Everybody::Ends) => paths.values_mut().for_each(Path::end),
-                Some(Everybody::Fails(why)) => {
-                    for (host, path) in paths.iter_mut().filter(|(_, path)| !path.has_failed()) {
-                        if path.fail(&trail) == Fate::Out {
+                Some(Everybody::Fails(why, fell)) => {
+                    let mut rescued = fell.values().all(|fate| *fate == Fate::Rescued);
+                    for (host, path) in &mut paths {
+                        // Those that fell have gone where it leads.
+                        if path.has_failed() || fell.contains_key(host) {
+                            continue;
+                        }
+                        let fate = path.fail(&trail);
+                        if fate == Fate::Out {
                             self.cut.insert(*host);
                             path.end();
                         }
+                        rescued &= fate == Fate::Rescued;
                     }
-                    ending = Some(why);
+                    ending = Some(why).filter(|_| !rescued).or(ending);
                 }
                 None => {}
             }
@@ -244,11 +254,11 @@ impl<'a> Run<'a, '_> {
         let once = task::once(self.shared, *first, &run, &stop.work.bindings());
         let (now, rest) = works.split_at(if once.run_once { 1 } else { works.len() });
         let mut everybody = None;
-        let mut failed = false;
+        let mut failed = Fell::new();
         for some in now.chunks(once.throttle.unwrap_or(now.len()).max(1)) {
             let (some, fell) = self.spread(batch, trail, paths, some);
             everybody = some.or(everybody);
-            failed |= fell;
+            failed.extend(fell);
         }
         for (host, _) in rest {
             self.shared.hosts[*host].take_over(&self.shared.hosts[*first], task);
@@ -256,22 +266,22 @@ impl<'a> Run<'a, '_> {
                 path.pass();
             }
         }
-        if failed && !rest.is_empty() && everybody.is_none() {
+        if !failed.is_empty() && !rest.is_empty() && everybody.is_none() {
             let why = "a task with `run_once` failed, and with it all hosts";
-            everybody = Some(Everybody::Fails(why.into()));
+            everybody = Some(Everybody::Fails(why.into(), failed));
         }
         everybody
     }
 
     /// Has every host do its work, and reports in the order of the inventory; beside what it
-    /// means for the others is whether any of them failed.
+    /// means for the others are those that failed.
     fn spread(
         &mut self,
         batch: &Batch<'a>,
         trail: &Trail<'a>,
         paths: &mut Paths,
         works: &[(usize, Work<'a>)],
-    ) -> (Option<Everybody>, bool) {
+    ) -> (Option<Everybody>, Fell) {
         self.workers.spread(works);
         let title = works.first().map(|(_, work)| work.title());
         for (host, _) in works {
@@ -279,7 +289,7 @@ impl<'a> Run<'a, '_> {
         }
         let mut waiting: IndexMap<usize, Option<(Done, Duration)>> =
             works.iter().map(|(host, _)| (*host, None)).collect();
-        let (mut everybody, mut fell) = (None, false);
+        let (mut everybody, mut fell, mut fatal) = (None, Fell::new(), false);
         let mut shown = 0;
         while shown < works.len() {
             match self.workers.next() {
@@ -307,11 +317,12 @@ impl<'a> Run<'a, '_> {
                     }
                     _ => {}
                 }
-                fell |= !done.ends_well();
-                if done.fatal {
-                    everybody = Some(Everybody::Fails(FATAL.into()));
-                }
+                fatal |= done.fatal;
+                fell.extend(done.fate.map(|fate| (host, fate)));
             }
+        }
+        if fatal {
+            everybody = Some(Everybody::Fails(FATAL.into(), fell.clone()));
         }
         (everybody, fell)
     }

@@ -61,11 +61,6 @@ pub(super) fn decode(
         mistakes.push(Diagnostic::new("a play without `hosts`").at(&node.span));
         return None;
     };
-    if template::node_has_template(hosts) {
-        let error = Diagnostic::new("`hosts` is read before variables are known").at(&hosts.span);
-        mistakes.push(error.hint("name a group, and choose among its hosts with `--limit`"));
-        return None;
-    }
     // Variables of a play come after those of a role.
     let mut inherited = import.within(node, mistakes);
     let vars = std::mem::take(&mut inherited.vars);
