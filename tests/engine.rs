@@ -34,7 +34,9 @@ struct Site(TempDir);
 impl Site {
     fn new(hosts: usize, playbook: &str) -> Self {
         let site = Self(tempfile::tempdir().expect("a temporary folder"));
-        let hosts: String = (1..=hosts).map(|host| format!("    h{host}:\n")).collect();
+        let hosts: String = (1..=hosts)
+            .map(|host| format!("    h{host}: {{ansible_connection: local}}\n"))
+            .collect();
         site.write("inventory.yml", &format!("all:\n  hosts:\n{hosts}"));
         site.write("site.yml", playbook);
         site

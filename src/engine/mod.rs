@@ -212,6 +212,7 @@ pub fn run(
         others: Mutex::default(),
         brought: Mutex::default(),
     };
+    workers::make_room(names.len());
     let workers = match options.forks {
         0 => names.len().min(64),
         forks => names.len().min(forks),

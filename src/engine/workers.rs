@@ -7,6 +7,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::course::{Course, Way};
 use super::path::Bindings;
 use super::{Done, Shared, TaskRun, task};
@@ -85,6 +87,20 @@ pub(super) enum Told {
 
 /// How often to look whether hosts are waited for.
 const GLANCE: Duration = Duration::from_millis(500);
+
+/// What an agent takes of the descriptors that a process may have open, with some to spare.
+const DESCRIPTORS: u64 = 8;
+
+/// Allows for so many agents, where the limit is lower than that and may be raised.
+pub(super) fn make_room(agents: usize) {
+    let wanted = 64 + agents as u64 * DESCRIPTORS;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < wanted
+    {
+        // Where it may not be, the agent that is one too many says what is wrong.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+    }
+}
 
 pub(super) struct Workers<'a> {
     shared: &'a Shared<'a>,

@@ -3,8 +3,8 @@
 use lvsmith::engine::Options;
 use rstest::rstest;
 
-use super::Site;
 use super::ahead::patient;
+use super::{LVSMITH, Site};
 
 /// A play in which each host notes what it does in `log`; `FAIL` fails where `fails` says so.
 fn noting(keys: &str) -> String {
@@ -199,4 +199,15 @@ fn run_once_needs_hosts_that_keep_step() {
     let once = "- {hosts: all, strategy: free, tasks: [{command: id, run_once: true}]}\n";
     let mistakes = Site::new(1, once).run_over(&super::Here, &patient()).expect_err("must fail");
     assert!(mistakes.to_string().contains("`run_once`"), "{mistakes}");
+}
+
+#[test]
+fn many_hosts_fit_where_few_files_may_be_open() {
+    let site = Site::new(60, "- hosts: all\n  gather_facts: false\n  tasks: [{command: 'true'}]\n");
+    let script = format!("ulimit -Sn 100 && exec {LVSMITH} apply site.yml");
+    let mut shell = std::process::Command::new("sh");
+    let output = shell.current_dir(site.path()).args(["-c", &script]).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("unreachable=0").count(), 60, "{said}");
 }
