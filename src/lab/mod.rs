@@ -5,7 +5,8 @@
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
 //! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
 //! `controller` the way by ssh. [`probe`] is what an
-//! agent does to look at the cluster from its host, and [`check`] judges what was seen.
+//! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
+//! judges what was seen.
 
 mod channel;
 pub mod check;
@@ -17,6 +18,7 @@ mod error;
 mod fabric;
 pub(crate) mod host;
 pub(crate) mod keeper;
+pub mod monitor;
 mod mounts;
 mod plan;
 pub mod probe;
