@@ -15,6 +15,7 @@ use crate::lab::{self, Error, HostState, Interface, Running, State, Topology};
 use crate::report::counted;
 
 mod apply;
+mod graph;
 mod in_vm;
 mod inside;
 
@@ -52,6 +53,8 @@ enum LabCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Draw a lab: networks, hosts, VIPs and services, before anything is started
+    Graph(graph::Graph),
     /// Open a shell on a lab host
     Shell {
         /// The lab's name or folder; not needed when one has that host
@@ -101,6 +104,7 @@ pub(super) fn run(lab: Lab) -> ExitCode {
         LabCommand::Up { lab, reach, place } => up(&lab, &reach, place),
         LabCommand::Down { lab } => down(lab.as_deref()),
         LabCommand::List { json } => list(json).into(),
+        LabCommand::Graph(graph) => graph.run().into(),
         LabCommand::Shell { lab, host } => inside::shell(lab.as_deref(), &host),
         LabCommand::Exec { lab, host, command } => inside::exec(lab.as_deref(), &host, &command),
         LabCommand::Keeper { .. } => lab::keeper::run(),
