@@ -15,6 +15,7 @@ mod tests;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
+use ipnet::IpNet;
 
 use super::plan::{HostPlan, Plan};
 use super::{Error, Topology};
@@ -100,7 +101,7 @@ impl Graph {
         let plan = Plan::new(topology, false)?;
         let networks = topology.networks.iter().map(|(name, network)| Network {
             name: name.to_string(),
-            details: vec![network.subnet.net().to_string()],
+            details: network.subnets.iter().map(|subnet| subnet.net().to_string()).collect(),
         });
         let networks: Vec<Network> = networks.collect();
         let of = |name: &str| networks.iter().position(|network| network.name == name);
@@ -119,7 +120,7 @@ impl Graph {
                 Some(Leg {
                     network: of(&one.network)?,
                     interface: one.name.clone(),
-                    addresses: vec![one.address.to_string()],
+                    addresses: shown(&one.addresses),
                 })
             });
             let held = outline.addresses.iter().filter(|(address, interface)| {
@@ -137,12 +138,25 @@ impl Graph {
         };
         let hosts = plan.hosts.iter().map(card).collect();
         let owner = |address: IpAddr| {
-            let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.address == address);
+            let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.has(address));
             plan.hosts.iter().find(has).map(|host| host.name.clone())
         };
         let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();
         Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services })
     }
+}
+
+/// The addresses of an interface, many of one family by the first and the last of them.
+fn shown(addresses: &[IpNet]) -> Vec<String> {
+    let family = |ipv4: bool| -> Option<String> {
+        let mut all = addresses.iter().map(IpNet::addr).filter(|one| one.is_ipv4() == ipv4);
+        let first = all.next()?.to_string();
+        Some(match all.next_back() {
+            Some(last) => fold::between(&first, &last.to_string()),
+            None => first,
+        })
+    };
+    [true, false].into_iter().filter_map(family).collect()
 }
 
 /// The address that a service is for.
