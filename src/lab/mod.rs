@@ -6,7 +6,7 @@
 //! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
 //! `controller` the way by ssh. [`probe`] is what an
 //! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
-//! judges what was seen.
+//! judges what was seen. [`Graph`] is a lab as a picture.
 
 mod channel;
 pub mod check;
@@ -16,6 +16,7 @@ mod controller;
 mod entrance;
 mod error;
 mod fabric;
+mod graph;
 pub(crate) mod host;
 pub(crate) mod keeper;
 pub mod monitor;
@@ -41,6 +42,7 @@ use self::channel::Channel;
 pub use self::connector::{InLab, Reachable};
 pub use self::entrance::Entrance;
 pub use self::error::Error;
+pub use self::graph::Graph;
 use self::plan::{Answer, Plan};
 pub use self::plan::{HostState, Interface, State};
 use self::process::Process;

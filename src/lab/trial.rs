@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 
 use super::check::{self, Agents, CheckReport, LabHost};
 use super::monitor::Monitor;
-use super::{Error, InLab, Lab, Topology};
+use super::{Error, Graph, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Options, Summary};
 use crate::inventory::{Inventory, Vars};
+use crate::lint;
 use crate::playbook::Playbook;
 use crate::report::{Event, Reporter, Status, counted};
 
@@ -124,6 +125,15 @@ impl Trial {
             Some(playbook) => engine::check(playbook, &self.inventory, options),
             None => Ok(()),
         }
+    }
+
+    /// What the lab looks like, and what the playbook will make of its hosts.
+    pub fn graph(&self, options: &Options) -> Result<Graph, Diagnostics> {
+        let outlines = match &self.playbook {
+            Some(playbook) => lint::outline(playbook, &self.inventory, options)?,
+            None => IndexMap::new(),
+        };
+        Ok(Graph::new(&self.topology, &outlines)?)
     }
 
     /// Runs it. A play for hosts that the lab does not have is an error; everything else is
@@ -349,8 +359,8 @@ pub fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
     for (name, host) in &topology.hosts {
         let groups: Vec<String> = host.groups.iter().map(ToString::to_string).collect();
         let mut vars = Vars::new();
-        if let Some(address) = host.networks.values().next() {
-            vars.insert("ansible_host".into(), address.ip().to_string().into());
+        if let Some(own) = host.networks.values().find_map(|link| link.addresses.first()) {
+            vars.insert("ansible_host".into(), own.addr().to_string().into());
         }
         vars.insert("ansible_connection".into(), topology.connection.as_str().into());
         inventory.place(name.as_str(), &groups, vars);
