@@ -25,6 +25,7 @@ mod nftables;
 mod playbook;
 mod readme;
 mod ssh;
+mod topologies;
 mod vm;
 
 /// Every case.
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<Case> {
         playbook::CASES,
         readme::CASES,
         ssh::CASES,
+        topologies::CASES,
         vm::CASES,
     ]
     .into_iter()
