@@ -28,7 +28,7 @@ pub(super) fn lab() -> Roster {
             name: "eth0".into(),
             network: "lan".into(),
             addresses: vec![format!("192.168.0.{last}/24").parse().expect("an address")],
-            cable: format!("{name}.0"),
+            cables: vec![format!("{name}.0")],
             mac: mac(last),
         }],
     };

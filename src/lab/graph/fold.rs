@@ -49,7 +49,7 @@ fn folded(first: &Card, last: &Card, count: usize) -> Card {
 }
 
 /// Two addresses, of the second one as much as differs.
-fn between(first: &str, last: &str) -> String {
+pub(super) fn between(first: &str, last: &str) -> String {
     match (first.rsplit_once('.'), last.rsplit_once('.')) {
         (Some((network, _)), Some((same, end))) if network == same => format!("{first} … .{end}"),
         _ => format!("{first} … {last}"),
