@@ -15,7 +15,6 @@ mod tests;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
-use ipnet::IpNet;
 
 use super::plan::{HostPlan, Plan};
 use super::{Error, Topology};
@@ -144,19 +143,6 @@ impl Graph {
         let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();
         Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services })
     }
-}
-
-/// The addresses of an interface, many of one family by the first and the last of them.
-fn shown(addresses: &[IpNet]) -> Vec<String> {
-    let family = |ipv4: bool| -> Option<String> {
-        let mut all = addresses.iter().map(IpNet::addr).filter(|one| one.is_ipv4() == ipv4);
-        let first = all.next()?.to_string();
-        Some(match all.next_back() {
-            Some(last) => fold::between(&first, &last.to_string()),
-            None => first,
-        })
-    };
-    [true, false].into_iter().filter_map(family).collect()
 }
 
 /// The address that a service is for.
