@@ -14,6 +14,7 @@ mod clone;
 mod connector;
 mod controller;
 mod entrance;
+pub mod environment;
 mod error;
 mod fabric;
 mod graph;
