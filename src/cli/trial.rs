@@ -81,7 +81,7 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     let json = test.json.map(|file| write_json(&file, &report));
     let page = test.report.map(|file| {
         let exhibits = Exhibits {
-            picture: trial.graph(&options).ok().map(|graph| graph.svg()),
+            graph: trial.graph(&options).ok(),
             when,
             environment: environment::versions(),
         };

@@ -5,8 +5,8 @@
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
 //! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
 //! `controller` the way by ssh. [`probe`] is what an
-//! agent does to look at the cluster from its host, and [`check`] judges what was seen. [`Graph`] is
-//! a lab as a picture.
+//! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
+//! judges what was seen. [`Graph`] is a lab as a picture.
 
 mod channel;
 pub mod check;
@@ -20,11 +20,13 @@ mod fabric;
 mod graph;
 pub(crate) mod host;
 pub(crate) mod keeper;
+pub mod monitor;
 mod mounts;
 mod plan;
 pub mod probe;
 pub(crate) mod process;
 mod running;
+mod sequence;
 pub(crate) mod sshd;
 pub mod topology;
 pub mod trial;
@@ -47,6 +49,7 @@ use self::plan::{Answer, Plan};
 pub use self::plan::{HostState, Interface, State};
 use self::process::Process;
 pub use self::running::Running;
+pub use self::sequence::Sequence;
 pub use self::topology::Topology;
 
 /// How long a lab may take to come up; its keeper gives up before.

@@ -152,11 +152,16 @@ impl Plan {
 }
 
 impl HostPlan {
-    /// The name of the keeper's end of a cable, such as `rs1.0` for the host's `eth0`.
+    /// The name of the keeper's end of a cable; see [`cable`].
     pub fn cable(&self, ordinal: usize, number: usize) -> String {
-        let readable = format!("{}.{number}", self.name);
-        if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
+        cable(&self.name, ordinal, number)
     }
+}
+
+/// The name of the keeper's end of a host's cable, such as `rs1.0` for its `eth0`.
+pub(super) fn cable(host: &str, ordinal: usize, number: usize) -> String {
+    let readable = format!("{host}.{number}");
+    if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
 }
 
 /// A locally administered address that tells the IPv4 address to whoever reads a capture. It

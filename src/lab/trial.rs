@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::check::{self, Agents, CheckReport, LabHost};
+use super::monitor::Monitor;
 use super::{Error, Graph, HostState, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
@@ -192,7 +193,11 @@ impl Trial {
         };
         // Its hosts are thrown away: no reason to wait for a task that is under way.
         engine::at_interrupt(lab.killer());
-        self.prove(&lab, options, &mut report, audience);
+        // From here on, so that what hosts say while they are being set up is heard, too.
+        let monitor = Monitor::start(&lab);
+        self.prove(&lab, &monitor, options, &mut report, audience);
+        // It holds on to the lab's network.
+        drop(monitor);
         phase(&mut report, audience, "destroy", |report, _| match lab.end() {
             Ok(()) => Done { passed: true, summary: "nothing is left".into(), evidence: json!({}) },
             Err(error) => {
@@ -211,6 +216,7 @@ impl Trial {
     fn prove(
         &self,
         lab: &Lab,
+        monitor: &Result<Monitor, Error>,
         options: &Options,
         report: &mut Report,
         audience: &mut dyn Audience,
@@ -240,7 +246,12 @@ impl Trial {
                     return Done { passed: false, evidence: json!({ "error": summary }), summary };
                 }
             };
-            let mut hosts = Agents::new(LabHost::all(&self.topology, lab.state()), agents);
+            let hosts = LabHost::all(&self.topology, lab.state());
+            let monitor = monitor.as_ref().map_err(|error| crate::modules::Error {
+                hint: error.hint(),
+                ..crate::modules::Error::new(error.to_string())
+            });
+            let mut hosts = Agents::new(hosts, agents, monitor);
             for check in &self.checks {
                 if engine::interrupted() {
                     break;

@@ -27,6 +27,7 @@ pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
 pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
+pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};

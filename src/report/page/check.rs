@@ -3,22 +3,29 @@
 use super::{Page, share, spoken};
 use crate::lab::check::{Cause, CheckReport};
 use crate::lab::trial::Report;
+use crate::lab::{Graph, Sequence};
 
 /// So many characters of evidence are shown; all of it is in the report for programs.
 const SHOWN: usize = 60_000;
 
 impl Page {
-    pub(super) fn checks(&mut self, report: &Report) {
+    pub(super) fn checks(&mut self, report: &Report, graph: Option<&Graph>) {
         if report.checks.is_empty() {
             return;
         }
         self.leaf("h2", &[], "Checks");
+        // The first request is shown at once, others when somebody wants to see them.
+        let mut shown = false;
         for check in &report.checks {
-            self.check(check);
+            let sequence = Sequence::first(&check.packets, &report.hosts);
+            let picture =
+                sequence.map(|one| one.svg("One request, as it passed the cables", graph));
+            self.check(check, picture.as_deref(), !shown);
+            shown |= picture.is_some();
         }
     }
 
-    fn check(&mut self, check: &CheckReport) {
+    fn check(&mut self, check: &CheckReport, request: Option<&str>, open: bool) {
         let class = if check.passed { "check good" } else { "check bad" };
         self.begin("section", &[("class", class)]);
         self.begin("header", &[]);
@@ -35,6 +42,9 @@ impl Page {
             self.cause(cause);
         }
         self.shares(&share::of(check));
+        if let Some(request) = request {
+            self.folded("One request", open, |page| page.picture(request));
+        }
         if let Some(drawing) = &check.drawing {
             self.folded("What was seen, drawn", !check.passed, |page| {
                 page.leaf("pre", &[], drawing);

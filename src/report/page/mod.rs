@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::{Tally, counted};
 use crate::lab::trial::{Phase, Report};
-use crate::lab::{HostState, Interface};
+use crate::lab::{Graph, HostState, Interface};
 use crate::xml::Xml;
 
 /// What a page shows besides what came of the trial.
 #[derive(Debug, Clone, Default)]
 pub struct Exhibits {
-    /// The lab as a picture, in SVG.
-    pub picture: Option<String>,
+    /// The lab, to be drawn.
+    pub graph: Option<Graph>,
     /// When the trial began, in words.
     pub when: String,
     /// What took part: names and versions.
@@ -43,11 +43,11 @@ pub fn page(report: &Report, exhibits: &Exhibits) -> String {
     page.begin("body", &[]);
     page.begin("main", &[]);
     page.header(report, exhibits);
-    if let Some(picture) = &exhibits.picture {
+    if let Some(graph) = &exhibits.graph {
         page.leaf("h2", &[], "The lab");
-        page.picture(picture);
+        page.picture(&graph.svg());
     }
-    page.checks(report);
+    page.checks(report, exhibits.graph.as_ref());
     page.phases(report);
     page.converged(report);
     page.hosts(report);

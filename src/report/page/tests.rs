@@ -38,6 +38,7 @@ fn check(name: &str, passed: bool) -> CheckReport {
             "not_sent": 0, "capture": "complete",
         } }),
         drawing: Some(format!("drawing {name}")),
+        packets: Vec::new(),
     }
 }
 
@@ -129,7 +130,7 @@ fn loads_nothing_and_lets_nothing_out_of_its_place() {
     report.lab = HOSTILE.into();
     report.phases[0].summary = HOSTILE.into();
     let exhibits = Exhibits {
-        picture: None,
+        graph: None,
         when: HOSTILE.into(),
         environment: vec![(HOSTILE.into(), HOSTILE.into())],
     };
