@@ -364,8 +364,8 @@ pub fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
     for (name, host) in &topology.hosts {
         let groups: Vec<String> = host.groups.iter().map(ToString::to_string).collect();
         let mut vars = Vars::new();
-        if let Some(address) = host.networks.values().next() {
-            vars.insert("ansible_host".into(), address.ip().to_string().into());
+        if let Some(own) = host.networks.values().find_map(|link| link.addresses.first()) {
+            vars.insert("ansible_host".into(), own.addr().to_string().into());
         }
         vars.insert("ansible_connection".into(), topology.connection.as_str().into());
         inventory.place(name.as_str(), &groups, vars);

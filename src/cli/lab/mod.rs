@@ -11,7 +11,7 @@ use super::place::{Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
 use crate::lab::topology::Reach;
-use crate::lab::{self, Error, HostState, Running, State, Topology};
+use crate::lab::{self, Error, HostState, Interface, Running, State, Topology};
 use crate::report::counted;
 
 mod apply;
@@ -196,7 +196,7 @@ fn hosts(state: &State) -> String {
     let line = |(name, host): (&String, &HostState)| {
         let interfaces = host.interfaces.iter();
         let mut words: Vec<String> = interfaces
-            .map(|one| format!("{} {}/{} ({})", one.name, one.address, one.prefix, one.network))
+            .map(|one| format!("{} {} ({})", one.name, addresses(one), one.network))
             .collect();
         if host.pid.is_none() {
             words.push("has ended".into());
@@ -204,6 +204,15 @@ fn hosts(state: &State) -> String {
         format!("  {name:width$}  {}\n", words.join(", "))
     };
     state.hosts.iter().map(line).collect()
+}
+
+/// The addresses of an interface, the first three of them.
+fn addresses(interface: &Interface) -> String {
+    let shown: Vec<String> = interface.addresses.iter().take(3).map(ToString::to_string).collect();
+    match interface.addresses.len() - shown.len() {
+        0 => shown.join(" "),
+        more => format!("{} and {more} more", shown.join(" ")),
+    }
 }
 
 fn age(since: u64) -> String {

@@ -118,7 +118,7 @@ impl Roster {
     /// The host that the lab gave an address.
     #[must_use]
     pub fn by_address(&self, address: IpAddr) -> Option<&str> {
-        self.holder(|interface| interface.address == address)
+        self.holder(|interface| interface.has(address))
     }
 
     fn holder(&self, which: impl Fn(&Interface) -> bool) -> Option<&str> {

@@ -48,20 +48,25 @@ const TOLD: usize = 40;
 mod arp;
 mod cause;
 mod command;
+mod dns;
 mod draw;
 mod hosts;
 mod http;
 mod ipvs;
 mod order;
 mod report;
+mod spread;
+mod talk;
 
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
 pub use hosts::{Agents, Hosts, LabHost, Roster, look};
-pub use http::{Http, ReplyFrom};
+pub use http::Http;
 pub use ipvs::Ipvs;
 pub use report::{CheckReport, Verdict};
+pub use spread::ReplyFrom;
+pub use talk::{Talk, Tcp, Udp};
 
 /// One kind of check.
 pub trait Check: DeserializeOwned + Debug + Send + Sync + 'static {
@@ -110,6 +115,8 @@ static TABLE: &[Kind] = &[
     Kind::of::<Command, command::Written>("command"),
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<Talk<Tcp>, Tcp>("tcp"),
+    Kind::of::<Talk<Udp>, Udp>("udp"),
 ];
 
 /// The schema of each kind of check, by name.

@@ -102,7 +102,7 @@ impl Graph {
         let plan = Plan::new(topology, false)?;
         let networks = topology.networks.iter().map(|(name, network)| Network {
             name: name.to_string(),
-            details: vec![network.subnet.net().to_string()],
+            details: network.subnets.iter().map(|subnet| subnet.net().to_string()).collect(),
         });
         let networks: Vec<Network> = networks.collect();
         let of = |name: &str| networks.iter().position(|network| network.name == name);
@@ -121,7 +121,7 @@ impl Graph {
                 Some(Leg {
                     network: of(&one.network)?,
                     interface: one.name.clone(),
-                    addresses: vec![one.address.to_string()],
+                    addresses: one.addresses.iter().map(|own| own.addr().to_string()).collect(),
                 })
             });
             let held = outline.addresses.iter().filter(|(address, interface)| {
@@ -140,7 +140,7 @@ impl Graph {
         let hosts: Vec<Card> = plan.hosts.iter().map(card).collect();
         let roles = hosts.iter().map(|host| (host.name.clone(), host.role)).collect();
         let owner = |address: IpAddr| {
-            let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.address == address);
+            let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.has(address));
             plan.hosts.iter().find(has).map(|host| host.name.clone())
         };
         let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();

@@ -13,6 +13,7 @@ use crate::modules::Error;
 mod arp;
 mod capture;
 mod command;
+mod endpoint;
 mod http;
 mod ipvs;
 mod packet;
@@ -20,23 +21,26 @@ mod port;
 mod response;
 mod seconds;
 mod state;
+mod talk;
 
 pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
-pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
+pub use endpoint::{Endpoint, NotAnEndpoint};
+pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
+pub use talk::{Carrier, Talk};
 
 /// One look at the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// Requests, each over a fresh connection; answered by [`HttpAnswers`].
+    /// Requests, each over a fresh connection; answered by [`Answers`].
     Http(Http),
     /// Who has an address; answered by [`ArpAnswers`].
     Arp(Arp),
@@ -44,6 +48,8 @@ pub enum Probe {
     Command(Command),
     /// The IPVS table; answered by [`Table`].
     Ipvs(Ipvs),
+    /// Connections and datagrams; answered by [`Answers`].
+    Talk(Talk),
     /// What the host is like; answered by [`State`].
     State(StateOf),
 }
@@ -69,10 +75,11 @@ macro_rules! looks {
 }
 
 looks! {
-    Http(Http) -> HttpAnswers;
+    Http(Http) -> Answers;
     Arp(Arp) -> ArpAnswers;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
+    Talk(Talk) -> Answers;
     State(StateOf) -> State;
 }
 
@@ -85,6 +92,7 @@ pub fn run(probe: Value) -> Result<Value, Error> {
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
+        Probe::Talk(talk) => seen(&talk.run()?),
         Probe::State(state) => seen(&state.run()),
     }
 }
