@@ -28,6 +28,8 @@ pub struct Graph {
     networks: Vec<Network>,
     hosts: Vec<Card>,
     services: Vec<String>,
+    /// Of every host, also of those that share a card.
+    roles: IndexMap<String, Role>,
 }
 
 /// What hosts are in.
@@ -135,13 +137,19 @@ impl Graph {
                 vips: held.map(|(vip, interface)| format!("{vip} on {interface}")).collect(),
             }
         };
-        let hosts = plan.hosts.iter().map(card).collect();
+        let hosts: Vec<Card> = plan.hosts.iter().map(card).collect();
+        let roles = hosts.iter().map(|host| (host.name.clone(), host.role)).collect();
         let owner = |address: IpAddr| {
             let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.has(address));
             plan.hosts.iter().find(has).map(|host| host.name.clone())
         };
         let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();
-        Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services })
+        Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services, roles })
+    }
+
+    /// What the style sheet of a picture calls a host, by what it is for.
+    pub(super) fn class_of(&self, host: &str) -> Option<&'static str> {
+        self.roles.get(host).map(|role| role.class())
     }
 }
 
