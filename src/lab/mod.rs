@@ -17,6 +17,7 @@ mod error;
 mod fabric;
 pub(crate) mod host;
 pub(crate) mod keeper;
+pub mod model;
 mod mounts;
 mod plan;
 pub mod probe;
