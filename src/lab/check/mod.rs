@@ -23,6 +23,7 @@
 //!           scheduler: rr
 //!           forward: direct
 //!           destinations: [192.168.0.93, 192.168.0.94, 192.168.0.95]
+//!   - scheduling: {from: client, service: tcp://192.168.0.89:80, requests: 12, hold: 4}
 //!   - command: { on: rs1, argv: [nginx, -t], stderr_contains: syntax is ok }
 //! ```
 
@@ -48,6 +49,7 @@ mod http;
 mod ipvs;
 mod order;
 mod report;
+mod scheduling;
 
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
@@ -56,6 +58,7 @@ pub use hosts::{Agents, Hosts, LabHost, Roster, look};
 pub use http::{Http, ReplyFrom};
 pub use ipvs::Ipvs;
 pub use report::{CheckReport, Verdict};
+pub use scheduling::Scheduling;
 
 /// One kind of check.
 pub trait Check: DeserializeOwned + Debug + Send + Sync + 'static {
@@ -104,6 +107,7 @@ static TABLE: &[Kind] = &[
     Kind::of::<Command, command::Written>("command"),
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<Scheduling, scheduling::Written>("scheduling"),
 ];
 
 /// The schema of each kind of check, by name.

@@ -279,7 +279,8 @@ impl Http {
     }
 }
 
-fn unspecified(peer: SocketAddr) -> IpAddr {
+/// The address of the peer's family that leaves the choice to the kernel.
+pub(super) fn unspecified(peer: SocketAddr) -> IpAddr {
     if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
@@ -301,7 +302,8 @@ impl Timed<'_> {
     }
 }
 
-fn failure(stage: Stage, broken: &Broken) -> Failure {
+/// What went wrong, told apart and in words.
+pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
     let trouble = match broken {
         Broken::Closed(_) => Trouble::Closed,
         Broken::Malformed(_) => Trouble::Malformed,

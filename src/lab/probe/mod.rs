@@ -13,11 +13,13 @@ use crate::modules::Error;
 mod arp;
 mod capture;
 mod command;
+mod hold;
 mod http;
 mod ipvs;
 mod packet;
 mod port;
 mod response;
+mod scheduled;
 mod seconds;
 mod state;
 
@@ -25,9 +27,11 @@ pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
+pub use hold::{Held, Hold, Open, Opened, Transport};
 pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub use response::Response;
+pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
 
@@ -35,6 +39,8 @@ pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
+    /// Connections that stay open; answered by [`Held`].
+    Hold(Hold),
     /// Requests, each over a fresh connection; answered by [`HttpAnswers`].
     Http(Http),
     /// Who has an address; answered by [`ArpAnswers`].
@@ -43,6 +49,8 @@ pub enum Probe {
     Command(Command),
     /// The IPVS table; answered by [`Table`].
     Ipvs(Ipvs),
+    /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
+    Scheduled(ScheduledBy),
     /// What the host is like; answered by [`State`].
     State(StateOf),
 }
@@ -68,10 +76,12 @@ macro_rules! looks {
 }
 
 looks! {
+    Hold(Hold) -> Held;
     Http(Http) -> HttpAnswers;
     Arp(Arp) -> ArpAnswers;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
+    Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
 }
 
@@ -80,10 +90,12 @@ pub fn run(probe: Value) -> Result<Value, Error> {
     let probe: Probe =
         serde_json::from_value(probe).map_err(|error| Error::new(format!("bad probe: {error}")))?;
     match probe {
+        Probe::Hold(hold) => seen(&hold.run()?),
         Probe::Http(http) => seen(&http.run()?),
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
+        Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),
     }
 }
