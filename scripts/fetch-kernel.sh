@@ -3,6 +3,11 @@
 #
 #   scripts/fetch-kernel.sh             the kernel that linux-image-amd64 stands for today
 #   scripts/fetch-kernel.sh PACKAGE     that package, e.g. linux-image-6.12.57+deb12-amd64
+#   scripts/fetch-kernel.sh 6.12        the newest one whose version begins so, of any Debian:
+#                                       stable, backports or unstable (`newest` for the newest)
+#
+# What apt downloads it checks against Debian's signatures. A version is looked for with a
+# configuration of apt's own below the cache; the machine's sources are neither used nor changed.
 #
 # The kernel ends up in ${XDG_CACHE_HOME:-~/.cache}/lvsmith/kernels/RELEASE. Running it again
 # costs nothing.
@@ -34,8 +39,51 @@ update() {
     apt-get update -qq >/dev/null 2>&1
 }
 
+# From here on apt knows all of Debian's suites, and nothing of this machine's sources.
+every_suite() {
+    keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -e "$keys" ] || fail "\`$keys\` is missing (Debian package: debian-archive-keyring)"
+    apt="$cache/.apt"
+    mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+    for suite in bookworm bookworm-backports trixie trixie-backports sid; do
+        echo "deb [signed-by=$keys] ${LVSMITH_DEBIAN:-http://deb.debian.org/debian} $suite main"
+    done >"$apt/sources.list"
+    cat >"$apt/apt.conf" <<end
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State::lists "$apt/lists";
+Dir::Cache "$apt";
+APT::Sandbox::User "$(id -un)";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+end
+    export APT_CONFIG="$apt/apt.conf"
+    apt-get -qq update >"$apt/log" 2>&1 ||
+        fail "failed to read Debian's lists: $(grep -m 1 '^[EW]:' "$apt/log" || echo 'apt-get gave no reason')"
+}
+
+# The newest kernel whose version begins with the words of a version: 6.1 is not 6.12.
+newest() {
+    apt-cache pkgnames linux-image- | sed -n 's/^linux-image-\([0-9][0-9.]*[-+a-z0-9.]*-amd64\)$/\1/p' |
+        grep -v -e cloud -e -rt- -e '~' | case "$1" in
+        newest) cat ;;
+        *) grep -e "^$(echo "$1" | sed 's/[.]/[.]/g')[-+.]" ;;
+        esac | sort -V | tail -n 1
+}
+
 package="${1:-$meta}"
 case "$package" in
+newest | [0-9]*)
+    for have in "$cache/$package"[-+.]*/lib/modules/*/modules.dep; do
+        [ -e "$have" ] || continue
+        echo "kernel: $(basename "$(dirname "$have")") is in $cache"
+        exit 0
+    done
+    every_suite
+    found=$(newest "$package")
+    [ -n "$found" ] || fail "no suite of Debian has a kernel \`$package\` today"
+    package="linux-image-$found"
+    ;;
 linux-image-[0-9]*) ;;
 *)
     concrete=$(resolve "$package")

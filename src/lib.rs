@@ -14,7 +14,7 @@
 //! - [`ipvsadm`]: the command line and rule format of that name, over [`netlink`];
 //! - [`lab`], [`vm`]: hosts as copy-on-write clones, and a kernel with IPVS where there is none;
 //! - `http`: a request over plain TCP, for probes and the `uri` module;
-//! - [`report`]: what people and programs are told;
+//! - [`report`]: what people and programs are told; `xml`, `svg`: as much of both as that takes;
 //! - [`lint`]: what experts of LVS would say about a playbook;
 //! - [`schema`]: what can be written, for editors and for `lvsmith modules`;
 //! - [`cli`]: the command line; [`diagnostic`]: errors shown at their place.
@@ -43,7 +43,9 @@ mod pattern;
 pub mod playbook;
 pub mod report;
 pub mod schema;
+mod svg;
 pub mod template;
 #[expect(clippy::disallowed_methods, reason = "machines are made here")]
 pub mod vm;
+mod xml;
 pub mod yaml;

@@ -40,7 +40,7 @@ fn comes_up_and_goes_down() -> Result<()> {
     let up = lab.command("up")?;
     up.exits(0)?.says("is up: 2 hosts")?.says("eth0 10.10.0.3/24 (lan)")?;
     let listed = lab.listed()?.context("it is listed")?;
-    ensure!(listed["hosts"]["rs2"]["interfaces"][0]["address"] == "10.10.0.3", "{listed}");
+    ensure!(listed["hosts"]["rs2"]["interfaces"][0]["addresses"][0] == "10.10.0.3/24", "{listed}");
     lab.watch.run(&["lab", "list"])?.exits(0)?.says(&format!("{}: 2 hosts, up", lab.watch.name))?;
     ensure!(!lab.watch.processes().is_empty(), "it has processes, which have our mark");
     lab.down()?;

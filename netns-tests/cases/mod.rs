@@ -5,6 +5,7 @@ use crate::Case;
 mod bad_days;
 mod boot;
 mod broken;
+mod fabric;
 mod ipvs;
 mod ipvs_command;
 mod ipvs_daemon;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         boot::CASES,
         broken::CASES,
+        fabric::CASES,
         ipvs::CASES,
         ipvs_command::CASES,
         ipvs_daemon::CASES,

@@ -15,6 +15,7 @@ mod connector;
 mod defaults;
 mod exit;
 mod facts;
+mod file;
 mod generate;
 mod inventory;
 mod ipvs;

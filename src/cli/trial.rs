@@ -10,7 +10,7 @@ use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain};
+use super::{Exit, complain, file};
 use crate::diagnostic::Diagnostic;
 use crate::lab::trial::{Report, Trial};
 
@@ -51,7 +51,7 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     match test.place.choose(trial.topology.requires_ipvs()) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {
-            let folder = test.json.as_deref().map(folder_of);
+            let folder = test.json.as_deref().map(file::folder_of);
             return place::again(options, folder.into_iter().collect());
         }
         Ok(Place::Here) => {}
@@ -89,19 +89,7 @@ fn exit_of_trial(report: &Report) -> Exit {
     }
 }
 
-fn folder_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => ".".into(),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the report is what `--json` asks for")]
-fn write(file: &Path, report: &Report) -> Result<(), Diagnostic> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Diagnostic::new(format!("failed to write `{}`: {error}", file.display()))
-    };
-    let mut text = serde_json::to_string_pretty(report).map_err(|error| failed(&error))?;
-    text.push('\n');
-    std::fs::write(file, text).map_err(|error| failed(&error))
+fn write(path: &Path, report: &Report) -> Result<(), Diagnostic> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| file::failed(path, &error))?;
+    file::write(path, (text + "\n").as_bytes())
 }

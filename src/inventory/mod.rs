@@ -28,6 +28,7 @@ pub use files::read_vars;
 use kin::Kin;
 pub(crate) use pattern::glob;
 pub use pattern::{limit, select};
+pub(crate) use range::expand;
 pub use source::{BESIDE, beside};
 
 /// The most hosts of an inventory; a few words could stand for any number of them.

@@ -14,7 +14,7 @@ const LONGEST: usize = 255;
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// The names a host key stands for.
-pub(super) fn expand(name: &str) -> Result<Vec<String>, Diagnostic> {
+pub(crate) fn expand(name: &str) -> Result<Vec<String>, Diagnostic> {
     let Some((before, rest)) = name.split_once('[') else {
         return Ok(vec![name.to_owned()]);
     };

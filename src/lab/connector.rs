@@ -2,6 +2,7 @@
 //! lab's controller.
 
 use std::fmt::Debug;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::{Entrance, Error, Lab, Running, State};
 use crate::connection::{Connection, Ssh, Unreachable, netns::Netns};
@@ -15,6 +16,9 @@ pub trait Reachable: Debug + Sync {
 
     /// The way into a host.
     fn entrance(&self, host: &str) -> Result<Entrance, Error>;
+
+    /// What stands for the process that it hangs from, in whose network all cables end.
+    fn keeper(&self) -> BorrowedFd<'_>;
 }
 
 impl Reachable for Lab {
@@ -25,6 +29,10 @@ impl Reachable for Lab {
     fn entrance(&self, host: &str) -> Result<Entrance, Error> {
         self.entrance(host)
     }
+
+    fn keeper(&self) -> BorrowedFd<'_> {
+        self.keeper.process.descriptor.as_fd()
+    }
 }
 
 impl Reachable for Running {
@@ -34,6 +42,10 @@ impl Reachable for Running {
 
     fn entrance(&self, host: &str) -> Result<Entrance, Error> {
         self.entrance(host)
+    }
+
+    fn keeper(&self) -> BorrowedFd<'_> {
+        self.keeper()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The host that ssh connections of a lab leave from: one more clone, in every network that a
 //! host is reached by, so that ssh passes the same bridges and cables as everything else.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::Error;
-use super::topology::{Host, Topology};
+use super::topology::{Host, Link, Subnet, Topology};
 
 /// Its name. A lab that has a host of that name chooses its addresses itself.
 pub(super) const NAME: &str = "controller";
@@ -14,8 +15,9 @@ pub(super) fn host(topology: &Topology) -> Result<Option<Host>, Error> {
     if topology.hosts.contains_key(NAME) {
         return Ok(None);
     }
-    let addresses = topology.hosts.values().flat_map(|host| host.networks.values());
-    let taken: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
+    let links = topology.hosts.values().flat_map(|host| host.networks.values());
+    let taken: HashSet<IpAddr> =
+        links.flat_map(|link| &link.addresses).map(|own| own.addr()).collect();
     let mut controller = Host::default();
     // A host's first address is the one it is reached by.
     for name in topology.hosts.values().filter_map(|host| host.networks.keys().next()) {
@@ -23,13 +25,14 @@ pub(super) fn host(topology: &Topology) -> Result<Option<Host>, Error> {
         if controller.networks.contains_key(name) {
             continue;
         }
-        let free = network.subnet.free(&taken).ok_or_else(|| Error::Environment {
+        let free = |subnet: &Subnet| subnet.free(|address| taken.contains(address));
+        let free = network.subnets.first().and_then(free).ok_or_else(|| Error::Environment {
             message: format!("network `{name}` has no address left for ssh to come from"),
             hint: Some(format!(
                 "make its subnet larger, or declare a host `{NAME}` with addresses of its own"
             )),
         })?;
-        controller.networks.insert(name.clone(), free);
+        controller.networks.insert(name.clone(), Link { addresses: vec![free] });
     }
     Ok(Some(controller))
 }
@@ -48,7 +51,8 @@ mod tests {
         let topology = Topology::decode(&node, PathBuf::from("/labs/x")).unwrap();
         let text = |host: Host| {
             let all = host.networks.iter();
-            all.map(|(name, address)| format!("{name} {}", address.ip())).collect::<Vec<_>>()
+            all.map(|(name, link)| format!("{name} {}", link.addresses[0].addr()))
+                .collect::<Vec<_>>()
         };
         Ok(host(&topology)?.map(|host| text(host).join(", ")))
     }

@@ -9,7 +9,7 @@ use super::Error;
 use super::plan::{HostPlan, Plan};
 use super::process::Process;
 use crate::netlink::InterfaceName;
-use crate::netlink::route::{Handle, NewAddress, NewKind, NewLink, Peer, Place};
+use crate::netlink::route::{Handle, NewAddress, NewKind, NewLink, NewRoute, Peer, Place};
 
 /// Makes the bridges and the cables, in the namespace that this process is in.
 pub(super) fn build(plan: &Plan, hosts: &[Process]) -> Result<(), Error> {
@@ -28,12 +28,12 @@ pub(super) fn build(plan: &Plan, hosts: &[Process]) -> Result<(), Error> {
         route.create_link(&up)?;
         bridges.push((network, route.existing_link(&name)?.index));
     }
-    for (ordinal, (host, process)) in plan.hosts.iter().zip(hosts).enumerate() {
-        for (number, end) in host.interfaces.iter().enumerate() {
+    for (host, process) in plan.hosts.iter().zip(hosts) {
+        for end in &host.interfaces {
             let inside = Place::Process(process.pid);
             let mut peer = Peer::new(interface(&end.name)?).inside(inside);
             peer.mac = Some(end.mac);
-            let cable = interface(&host.cable(ordinal, number))?;
+            let cable = interface(&end.cable)?;
             let bridge = bridges.iter().find(|(network, _)| **network == end.network);
             let mut link = NewLink::new(cable, NewKind::Veth(peer));
             link.master = bridge.map(|(_, index)| *index);
@@ -52,10 +52,19 @@ pub(super) fn connect(host: &HostPlan) -> Result<(), Error> {
         let name = interface(&end.name)?;
         // Also for link-local addresses: nothing waits for duplicates in a lab.
         sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
-        let mut address = NewAddress::new(end.address, end.prefix);
-        address.no_duplicate_detection = true;
-        route.add_address(&name, &address)?;
+        for own in &end.addresses {
+            let mut address = NewAddress::new(own.addr(), own.prefix_len());
+            address.no_duplicate_detection = true;
+            route.add_address(&name, &address)?;
+        }
         route.set_up(&name)?;
+    }
+    if host.forwarding {
+        sysctl("ipv4/ip_forward", "1")?;
+        sysctl("ipv6/conf/all/forwarding", "1")?;
+    }
+    for to in &host.routes {
+        route.add_route(&NewRoute::new(to.to).via(to.via))?;
     }
     Ok(())
 }

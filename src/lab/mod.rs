@@ -5,7 +5,8 @@
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
 //! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
 //! `controller` the way by ssh. [`probe`] is what an
-//! agent does to look at the cluster from its host, and [`check`] judges what was seen.
+//! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
+//! judges what was seen. [`Graph`] is a lab as a picture.
 
 mod channel;
 pub mod check;
@@ -15,9 +16,11 @@ mod controller;
 mod entrance;
 mod error;
 mod fabric;
+mod graph;
 pub(crate) mod host;
 pub(crate) mod keeper;
 pub mod model;
+pub mod monitor;
 mod mounts;
 mod plan;
 pub mod probe;
@@ -40,6 +43,7 @@ use self::channel::Channel;
 pub use self::connector::{InLab, Reachable};
 pub use self::entrance::Entrance;
 pub use self::error::Error;
+pub use self::graph::Graph;
 use self::plan::{Answer, Plan};
 pub use self::plan::{HostState, Interface, State};
 use self::process::Process;

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::topology::Reach;
+use super::topology::{Reach, Route};
 use super::{Error, Topology, controller};
 use crate::netlink::MacAddress;
 
@@ -31,6 +32,8 @@ pub(super) struct Plan {
 pub(super) struct HostPlan {
     pub name: String,
     pub interfaces: Vec<Interface>,
+    pub routes: Vec<Route>,
+    pub forwarding: bool,
 }
 
 /// An interface of a lab host.
@@ -40,12 +43,26 @@ pub struct Interface {
     pub name: String,
     /// The network it is in.
     pub network: String,
-    /// Its address.
-    pub address: IpAddr,
-    /// The length of the network's prefix.
-    pub prefix: u8,
+    /// Its addresses with the prefixes of their subnets; the first is what the host is known by.
+    pub addresses: Vec<IpNet>,
+    /// The other end of its cable, an interface in the lab keeper's network namespace.
+    pub cable: String,
     /// Its hardware address, the same in every run.
     pub mac: MacAddress,
+}
+
+impl Interface {
+    /// Its first address.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.addresses.first().map(IpNet::addr)
+    }
+
+    /// Whether that address is one of its own.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.addr() == address)
+    }
 }
 
 /// What the keeper tells a host.
@@ -112,19 +129,26 @@ impl Plan {
         let hosts = topology.hosts.iter().map(|(name, host)| (name.as_str(), host));
         let hosts = hosts.chain(extra.iter().map(|host| (controller::NAME, host)));
         let hosts = hosts.enumerate().map(|(ordinal, (name, host))| {
-            let known = host.networks.iter().filter_map(|(network, address)| {
-                let (index, _, declared) = topology.networks.get_full(network)?;
-                Some((index, network, declared.subnet.net().prefix_len(), address.ip()))
+            let known = host.networks.iter().filter_map(|(network, link)| {
+                let index = topology.networks.get_index_of(network)?;
+                Some((index, network, &link.addresses))
             });
-            let interfaces =
-                known.enumerate().map(|(number, (index, network, prefix, address))| Interface {
+            let interfaces = known.enumerate().map(|(number, (index, network, addresses))| {
+                let mac = mac(index, ordinal, addresses.first().map(IpNet::addr));
+                Interface {
                     name: format!("eth{number}"),
                     network: network.to_string(),
-                    address,
-                    prefix,
-                    mac: mac(index, ordinal, address),
-                });
-            HostPlan { name: name.to_owned(), interfaces: interfaces.collect() }
+                    addresses: addresses.clone(),
+                    cable: cable(name, ordinal, number),
+                    mac,
+                }
+            });
+            HostPlan {
+                name: name.to_owned(),
+                interfaces: interfaces.collect(),
+                routes: host.routes.clone(),
+                forwarding: host.forwarding,
+            }
         });
         Ok(Self {
             name: topology.name.to_string(),
@@ -142,30 +166,34 @@ impl Plan {
             "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\n",
         );
         for host in &self.hosts {
+            // Of each family one in each network: what reads this file cares for no more.
             for interface in &host.interfaces {
-                // Writing to a text does not fail.
-                let _ = writeln!(text, "{} {}", interface.address, host.name);
+                let of = |ipv4| interface.addresses.iter().find(|own| own.addr().is_ipv4() == ipv4);
+                let mut known: Vec<&IpNet> = of(true).into_iter().chain(of(false)).collect();
+                known.sort_by_key(|own| Some(own.addr()) != interface.address());
+                for own in known {
+                    // Writing to a text does not fail.
+                    let _ = writeln!(text, "{} {}", own.addr(), host.name);
+                }
             }
         }
         text
     }
 }
 
-impl HostPlan {
-    /// The name of the keeper's end of a cable, such as `rs1.0` for the host's `eth0`.
-    pub fn cable(&self, ordinal: usize, number: usize) -> String {
-        let readable = format!("{}.{number}", self.name);
-        if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
-    }
+/// The name of the keeper's end of a host's cable, such as `rs1.0` for its `eth0`.
+pub(super) fn cable(host: &str, ordinal: usize, number: usize) -> String {
+    let readable = format!("{host}.{number}");
+    if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
 }
 
 /// A locally administered address that tells the IPv4 address to whoever reads a capture. It
 /// differs within a network, which is as far as it is seen.
-fn mac(network: usize, ordinal: usize, address: IpAddr) -> MacAddress {
+fn mac(network: usize, ordinal: usize, address: Option<IpAddr>) -> MacAddress {
     let [_, _, _, network] = low_bytes(network);
     let [a, b, c, d] = match address {
-        IpAddr::V4(address) => address.octets(),
-        IpAddr::V6(_) => low_bytes(ordinal + 1),
+        Some(IpAddr::V4(address)) => address.octets(),
+        Some(IpAddr::V6(_)) | None => low_bytes(ordinal + 1),
     };
     MacAddress([0x02, network, a, b, c, d])
 }
@@ -197,14 +225,13 @@ mod tests {
         let plan = plan(TWO);
         let of = |host: usize| -> Vec<String> {
             let all = plan.hosts[host].interfaces.iter();
-            all.map(|i| format!("{} {} {}/{} {}", i.name, i.network, i.address, i.prefix, i.mac))
-                .collect()
+            all.map(|i| format!("{} {} {:?} {}", i.name, i.network, i.addresses, i.mac)).collect()
         };
         assert_eq!(
             of(0),
-            ["eth0 six fd00::1/64 02:01:00:00:00:01", "eth1 lan 10.0.0.9/24 02:00:0a:00:00:09",]
+            ["eth0 six [fd00::1/64] 02:01:00:00:00:01", "eth1 lan [10.0.0.9/24] 02:00:0a:00:00:09",]
         );
-        assert_eq!(of(1), ["eth0 lan 10.0.0.10/24 02:00:0a:00:00:0a"]);
+        assert_eq!(of(1), ["eth0 lan [10.0.0.10/24] 02:00:0a:00:00:0a"]);
     }
 
     #[test]
@@ -215,10 +242,19 @@ mod tests {
 
     #[test]
     fn cables_are_named_within_the_kernels_limit() {
-        let host = |name: &str| HostPlan { name: name.into(), interfaces: Vec::new() };
-        assert_eq!(host("rs1").cable(3, 0), "rs1.0");
-        assert_eq!(host("thirteen-long").cable(3, 0), "thirteen-long.0");
-        assert_eq!(host("fourteen-longs").cable(31, 12), "h1f.12");
+        assert_eq!(cable("rs1", 3, 0), "rs1.0");
+        assert_eq!(cable("thirteen-long", 3, 0), "thirteen-long.0");
+        assert_eq!(cable("fourteen-longs", 31, 12), "h1f.12");
+    }
+
+    #[test]
+    fn a_host_with_many_addresses_is_known_by_one_of_each_family() {
+        let text = plan(
+            "networks: { lan: { subnet: [10.0.0.0/24, 'fd00::/64'] } }\n\
+             hosts: { a: { networks: { lan: ['fd00::[1:2]', '10.0.0.[1:9]'] } } }\n",
+        )
+        .hosts_file();
+        assert!(text.ends_with("ip6-allnodes\nfd00::1 a\n10.0.0.1 a\n"), "{text}");
     }
 
     #[test]

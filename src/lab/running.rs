@@ -3,7 +3,7 @@
 //! The sockets are abstract: they have no file, and are gone when their keeper is.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -123,6 +123,10 @@ impl Running {
         let name = &self.state.name;
         let channel = connected(name).map_err(|errno| keeper(name, errno.desc().to_lowercase()))?;
         entrance(&channel, name, host)
+    }
+
+    pub(super) fn keeper(&self) -> BorrowedFd<'_> {
+        self.keeper.descriptor.as_fd()
     }
 
     /// Ends the lab; afterwards no process of it is left, and so nothing else.

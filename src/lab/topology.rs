@@ -16,19 +16,27 @@
 //! here, and all of it is reported at once.
 
 mod address;
+mod hosts;
+mod many;
 mod name;
+mod place;
+mod written;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, schema_for};
-use serde::de::IgnoredAny;
+use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::address::{Address, Subnet};
+pub use self::address::Subnet;
 pub use self::name::{GroupName, HostName, LabName, NetworkName};
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use self::place::value_at;
+use self::written::File;
+pub(crate) use self::written::schema;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::yaml::Node;
 
 /// The file that makes a folder a lab.
@@ -56,23 +64,60 @@ pub struct Topology {
 }
 
 /// A network of a lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// Its addresses.
-    pub subnet: Subnet,
+    /// Its addresses, at least one subnet.
+    pub subnets: Vec<Subnet>,
+}
+
+impl Network {
+    /// An address with its prefix here, or why a host cannot have it.
+    fn own(&self, address: IpAddr) -> Result<IpNet, String> {
+        let subnet = self.subnets.iter().find(|subnet| subnet.net().contains(&address));
+        let subnet = subnet.ok_or_else(|| format!("`{address}` is not in {self}"))?;
+        subnet.refuse(address).map_or_else(|| Ok(subnet.of(address)), Err)
+    }
+}
+
+/// Its subnets, as a message names them.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, subnet) in self.subnets.iter().enumerate() {
+            let between = if number == 0 { "" } else { " or " };
+            write!(f, "{between}`{}`", subnet.net())?;
+        }
+        Ok(())
+    }
 }
 
 /// A host of a lab.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
     /// The groups it is in, as a playbook's `hosts:` names them.
-    #[serde(default)]
     pub groups: Vec<GroupName>,
-    /// The networks it is in, the first on `eth0`, and its address in each.
-    #[serde(default)]
-    pub networks: IndexMap<NetworkName, Address>,
+    /// The networks it is in, the first on `eth0`.
+    pub networks: IndexMap<NetworkName, Link>,
+    /// Where it sends packets for other networks.
+    pub routes: Vec<Route>,
+    /// Whether it forwards packets of others.
+    pub forwarding: bool,
+}
+
+/// A host's place in a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its addresses there with the prefixes of their subnets; the first is what the host is
+    /// known by.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Where packets for a network are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The network; with a prefix of 0 everything.
+    pub to: IpNet,
+    /// The next hop.
+    pub via: IpAddr,
 }
 
 /// Something that not every kernel has.
@@ -107,40 +152,6 @@ impl Reach {
     }
 }
 
-/// A lab: its networks and hosts, the playbook that makes a cluster of them, and the checks that
-/// prove it.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// What the lab is called; without it, as its folder is.
-    name: Option<LabName>,
-    /// The networks by name, each a bridge.
-    #[serde(default)]
-    networks: IndexMap<NetworkName, Network>,
-    /// The hosts by name.
-    hosts: IndexMap<HostName, Host>,
-    /// The playbook, relative to this file.
-    playbook: Option<PathBuf>,
-    /// What the kernel must have; `[]` where a lab needs no IPVS.
-    #[serde(default = "ipvs")]
-    requires: Vec<Requirement>,
-    /// How the playbook gets onto the hosts.
-    #[serde(default)]
-    connection: Reach,
-    #[schemars(skip)]
-    #[serde(default, rename = "checks")]
-    _checks: Option<IgnoredAny>,
-}
-
-/// The schema of a lab file, all but its checks.
-pub(crate) fn schema() -> Schema {
-    schema_for!(File)
-}
-
-fn ipvs() -> Vec<Requirement> {
-    vec![Requirement::Ipvs]
-}
-
 impl Topology {
     /// Reads a lab file, or the one in a folder.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
@@ -163,7 +174,7 @@ impl Topology {
         let topology = topology.map_err(|found| mistakes.0.extend(found.0)).ok();
         // Whoever writes a lab wants to know of all that is wrong with the file at once.
         find_playbook(&node, &folder, &mut mistakes);
-        if let Err(found) = read_checks(&node) {
+        if let Err(found) = read_checks(&node, &hosts::all_names(&node)) {
             mistakes.0.extend(found.0);
         }
         match topology {
@@ -183,8 +194,15 @@ impl Topology {
         let mut file: File = node.decode()?;
         let mut mistakes = Diagnostics::default();
         let name = mistakes.keep(file.name.take().map_or_else(|| named_after(&folder, node), Ok));
-        check_networks(&file, node, &mut mistakes);
-        check_hosts(&file, node, &mut mistakes);
+        let networks = networks(&file, node, &mut mistakes);
+        if file.hosts.is_empty() {
+            mistakes.push(
+                Diagnostic::new("the lab has no hosts")
+                    .at(&value_at(node, &["hosts"]))
+                    .hint("write one, such as `client: { networks: { lan: 192.168.0.10 } }`"),
+            );
+        }
+        let hosts = hosts::lay_out(&file.hosts, &networks, node, &mut mistakes);
         let checks = match node.get("checks").map(Node::sequence) {
             Some(checks) => mistakes.keep(checks).unwrap_or_default().to_vec(),
             None => Vec::new(),
@@ -193,8 +211,8 @@ impl Topology {
         mistakes.finish(Self {
             name,
             folder,
-            networks: file.networks,
-            hosts: file.hosts,
+            networks,
+            hosts,
             playbook: file.playbook,
             requires: file.requires,
             connection: file.connection,
@@ -237,86 +255,36 @@ fn find_playbook(node: &Node, folder: &Path, mistakes: &mut Diagnostics) {
 }
 
 /// The checks must be such, and name hosts that are there.
-fn read_checks(node: &Node) -> Result<(), Diagnostics> {
-    let list = |key| node.get(key).and_then(|node| node.sequence().ok()).unwrap_or_default();
-    let hosts = node.get("hosts").and_then(|hosts| hosts.mapping().ok()).unwrap_or_default();
-    super::check::read(list("checks"), hosts.iter().map(|(name, _)| name.text.as_str())).map(drop)
+fn read_checks(node: &Node, hosts: &[String]) -> Result<(), Diagnostics> {
+    let list = node.get("checks").and_then(|node| node.sequence().ok()).unwrap_or_default();
+    super::check::read(list, hosts.iter().map(String::as_str)).map(drop)
 }
 
-fn check_networks(file: &File, node: &Node, mistakes: &mut Diagnostics) {
-    for (index, (name, network)) in file.networks.iter().enumerate() {
-        for (other, before) in file.networks.iter().take(index) {
-            if network.subnet.overlaps(before.subnet) {
-                let (net, other_net) = (network.subnet.net(), before.subnet.net());
+/// The networks; no two have an address in common.
+fn networks(
+    file: &File,
+    node: &Node,
+    mistakes: &mut Diagnostics,
+) -> IndexMap<NetworkName, Network> {
+    let mut before: Vec<(&NetworkName, Subnet)> = Vec::new();
+    for (name, network) in &file.networks {
+        for (number, subnet) in network.subnet.0.iter().enumerate() {
+            if let Some((other, first)) = before.iter().find(|(_, one)| one.overlaps(*subnet)) {
+                let (net, other_net) = (subnet.net(), first.net());
+                let at = place::nth(node, &["networks", name.as_str(), "subnet"], number);
                 mistakes.push(
                     Diagnostic::new(format!(
                         "network `{name}` (`{net}`) overlaps network `{other}` (`{other_net}`)"
                     ))
-                    .at(&value_at(node, &["networks", name.as_str(), "subnet"]))
+                    .at(&at)
                     .hint("an address must be in one network only"),
                 );
             }
+            before.push((name, *subnet));
         }
     }
-}
-
-fn check_hosts(file: &File, node: &Node, mistakes: &mut Diagnostics) {
-    if file.hosts.is_empty() {
-        mistakes.push(
-            Diagnostic::new("the lab has no hosts")
-                .at(&value_at(node, &["hosts"]))
-                .hint("write one, such as `client: { networks: { lan: 192.168.0.10 } }`"),
-        );
-    }
-    let mut taken: IndexMap<IpAddr, &HostName> = IndexMap::new();
-    for (host, declared) in &file.hosts {
-        for (network, address) in &declared.networks {
-            let path = ["hosts", host.as_str(), "networks", network.as_str()];
-            let address = address.ip();
-            let Some(known) = file.networks.get(network) else {
-                mistakes.push(
-                    Diagnostic::new(format!("host `{host}` is in an unknown network `{network}`"))
-                        .at(&key_at(node, &path))
-                        .did_you_mean(network.as_str(), file.networks.keys().map(|n| n.as_str())),
-                );
-                continue;
-            };
-            if let Some(why) = known.subnet.refuse(address) {
-                mistakes.push(
-                    Diagnostic::new(format!("host `{host}` cannot be there: {why}"))
-                        .at(&value_at(node, &path))
-                        .hint(format!("network `{network}` is `{}`", known.subnet.net())),
-                );
-            } else if let Some(first) = taken.insert(address, host) {
-                mistakes.push(
-                    Diagnostic::new(format!("address `{address}` is given twice"))
-                        .at(&value_at(node, &path))
-                        .hint(format!("host `{first}` has it already")),
-                );
-            }
-        }
-    }
-}
-
-/// Where the value at the end of a path of keys stands, or the nearest thing above it.
-fn value_at(node: &Node, path: &[&str]) -> Span {
-    match path.split_first().and_then(|(key, rest)| Some((node.get(key)?, rest))) {
-        Some((value, rest)) => value_at(value, rest),
-        None => node.span.clone(),
-    }
-}
-
-/// Where the last key of a path stands, or the nearest thing above it.
-fn key_at(node: &Node, path: &[&str]) -> Span {
-    let entries = node.mapping().unwrap_or_default();
-    match path.split_first() {
-        Some((key, rest)) => match entries.iter().find(|(have, _)| have.text == **key) {
-            Some((found, _)) if rest.is_empty() => found.span.clone(),
-            Some((_, value)) => key_at(value, rest),
-            None => node.span.clone(),
-        },
-        None => node.span.clone(),
-    }
+    let network = |network: &written::Network| Network { subnets: network.subnet.0.clone() };
+    file.networks.iter().map(|(name, one)| (name.clone(), network(one))).collect()
 }
 
 #[cfg(test)]

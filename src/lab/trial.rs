@@ -11,12 +11,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::check::{self, Agents, CheckReport, LabHost};
-use super::{Error, InLab, Lab, Topology};
+use super::monitor::Monitor;
+use super::{Error, Graph, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Options, Summary};
 use crate::inventory::{Inventory, Vars};
+use crate::lint;
 use crate::playbook::Playbook;
 use crate::report::{Event, Reporter, Status, counted};
 
@@ -125,6 +127,15 @@ impl Trial {
         }
     }
 
+    /// What the lab looks like, and what the playbook will make of its hosts.
+    pub fn graph(&self, options: &Options) -> Result<Graph, Diagnostics> {
+        let outlines = match &self.playbook {
+            Some(playbook) => lint::outline(playbook, &self.inventory, options)?,
+            None => IndexMap::new(),
+        };
+        Ok(Graph::new(&self.topology, &outlines)?)
+    }
+
     /// Runs it. A play for hosts that the lab does not have is an error; everything else is
     /// in the report.
     pub fn run(
@@ -177,7 +188,11 @@ impl Trial {
         };
         // Its hosts are thrown away: no reason to wait for a task that is under way.
         engine::at_interrupt(lab.killer());
-        self.prove(&lab, options, &mut report, audience);
+        // From here on, so that what hosts say while they are being set up is heard, too.
+        let monitor = Monitor::start(&lab);
+        self.prove(&lab, &monitor, options, &mut report, audience);
+        // It holds on to the lab's network.
+        drop(monitor);
         phase(&mut report, audience, "destroy", |report, _| match lab.end() {
             Ok(()) => Done { passed: true, summary: "nothing is left".into(), evidence: json!({}) },
             Err(error) => {
@@ -196,6 +211,7 @@ impl Trial {
     fn prove(
         &self,
         lab: &Lab,
+        monitor: &Result<Monitor, Error>,
         options: &Options,
         report: &mut Report,
         audience: &mut dyn Audience,
@@ -225,7 +241,12 @@ impl Trial {
                     return Done { passed: false, evidence: json!({ "error": summary }), summary };
                 }
             };
-            let mut hosts = Agents::new(LabHost::all(&self.topology, lab.state()), agents);
+            let hosts = LabHost::all(&self.topology, lab.state());
+            let monitor = monitor.as_ref().map_err(|error| crate::modules::Error {
+                hint: error.hint(),
+                ..crate::modules::Error::new(error.to_string())
+            });
+            let mut hosts = Agents::new(hosts, agents, monitor);
             for check in &self.checks {
                 if engine::interrupted() {
                     break;
@@ -338,8 +359,8 @@ pub fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
     for (name, host) in &topology.hosts {
         let groups: Vec<String> = host.groups.iter().map(ToString::to_string).collect();
         let mut vars = Vars::new();
-        if let Some(address) = host.networks.values().next() {
-            vars.insert("ansible_host".into(), address.ip().to_string().into());
+        if let Some(own) = host.networks.values().find_map(|link| link.addresses.first()) {
+            vars.insert("ansible_host".into(), own.addr().to_string().into());
         }
         vars.insert("ansible_connection".into(), topology.connection.as_str().into());
         inventory.place(name.as_str(), &groups, vars);

@@ -15,11 +15,13 @@ use crate::playbook::Playbook;
 mod allow;
 mod effect;
 mod instead;
+mod outline;
 mod rules;
 mod script;
 mod site;
 pub(crate) mod words;
 
+pub use outline::{Outline, outline};
 pub use rules::RULES;
 
 use site::Cluster;

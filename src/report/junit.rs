@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use super::xml::Xml;
 use super::{Event, Reporter, Status, TaskResult, overall};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::lab::check::CheckReport;
 use crate::lab::trial::{Audience, Phase, Report};
 use crate::modules::TextDiff;
+use crate::xml::Xml;
 
 /// Keeps what happens, and writes it when everything is done.
 #[derive(Debug)]

@@ -16,7 +16,6 @@ mod junit;
 mod live;
 mod terminal;
 mod trial;
-mod xml;
 
 pub use json::{Json, SCHEMA};
 pub use junit::Junit;

@@ -11,10 +11,11 @@ use super::place::{Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
 use crate::lab::topology::Reach;
-use crate::lab::{self, Error, HostState, Running, State, Topology};
+use crate::lab::{self, Error, HostState, Interface, Running, State, Topology};
 use crate::report::counted;
 
 mod apply;
+mod graph;
 mod in_vm;
 mod inside;
 
@@ -52,6 +53,8 @@ enum LabCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Draw a lab: networks, hosts, VIPs and services, before anything is started
+    Graph(graph::Graph),
     /// Open a shell on a lab host
     Shell {
         /// The lab's name or folder; not needed when one has that host
@@ -101,6 +104,7 @@ pub(super) fn run(lab: Lab) -> ExitCode {
         LabCommand::Up { lab, reach, place } => up(&lab, &reach, place),
         LabCommand::Down { lab } => down(lab.as_deref()),
         LabCommand::List { json } => list(json).into(),
+        LabCommand::Graph(graph) => graph.run().into(),
         LabCommand::Shell { lab, host } => inside::shell(lab.as_deref(), &host),
         LabCommand::Exec { lab, host, command } => inside::exec(lab.as_deref(), &host, &command),
         LabCommand::Keeper { .. } => lab::keeper::run(),
@@ -192,7 +196,7 @@ fn hosts(state: &State) -> String {
     let line = |(name, host): (&String, &HostState)| {
         let interfaces = host.interfaces.iter();
         let mut words: Vec<String> = interfaces
-            .map(|one| format!("{} {}/{} ({})", one.name, one.address, one.prefix, one.network))
+            .map(|one| format!("{} {} ({})", one.name, addresses(one), one.network))
             .collect();
         if host.pid.is_none() {
             words.push("has ended".into());
@@ -200,6 +204,15 @@ fn hosts(state: &State) -> String {
         format!("  {name:width$}  {}\n", words.join(", "))
     };
     state.hosts.iter().map(line).collect()
+}
+
+/// The addresses of an interface, the first three of them.
+fn addresses(interface: &Interface) -> String {
+    let shown: Vec<String> = interface.addresses.iter().take(3).map(ToString::to_string).collect();
+    match interface.addresses.len() - shown.len() {
+        0 => shown.join(" "),
+        more => format!("{} and {more} more", shown.join(" ")),
+    }
 }
 
 fn age(since: u64) -> String {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::connection::{AgentClient, CallError, Unreachable};
+use crate::lab::monitor::Monitor;
 use crate::lab::probe::{Look, Probe};
 use crate::lab::{Interface, State, Topology};
 use crate::modules::Error;
@@ -18,24 +19,34 @@ pub trait Hosts {
 
     /// Runs a probe in the agent of a host; its JSON is for [`super::super::probe::run`].
     fn probe(&mut self, host: &str, probe: Value) -> Result<Value, CallError>;
+
+    /// Who sees every packet of the lab, or why nobody does.
+    fn monitor(&self) -> Result<&Monitor, CallError> {
+        Err(Error::new("nobody watches the packets of this lab").into())
+    }
 }
 
 /// A lab with an agent on every host, which is all that checks need.
 #[derive(Debug)]
-pub struct Agents {
+pub struct Agents<'a> {
     hosts: Vec<LabHost>,
     agents: IndexMap<String, AgentClient>,
+    monitor: Result<&'a Monitor, Error>,
 }
 
-impl Agents {
-    /// Takes agents over, each by the name of its host.
+impl<'a> Agents<'a> {
+    /// Takes agents over, each by the name of its host; `monitor` is who watches meanwhile.
     #[must_use]
-    pub fn new(hosts: Vec<LabHost>, agents: IndexMap<String, AgentClient>) -> Self {
-        Self { hosts, agents }
+    pub fn new(
+        hosts: Vec<LabHost>,
+        agents: IndexMap<String, AgentClient>,
+        monitor: Result<&'a Monitor, Error>,
+    ) -> Self {
+        Self { hosts, agents, monitor }
     }
 }
 
-impl Hosts for Agents {
+impl Hosts for Agents<'_> {
     fn hosts(&self) -> &[LabHost] {
         &self.hosts
     }
@@ -45,6 +56,10 @@ impl Hosts for Agents {
             Some(agent) => agent.probe(probe),
             None => Err(Unreachable::new(format!("`{host}` has no agent")).into()),
         }
+    }
+
+    fn monitor(&self) -> Result<&Monitor, CallError> {
+        self.monitor.as_ref().copied().map_err(|error| error.clone().into())
     }
 }
 
@@ -103,7 +118,7 @@ impl Roster {
     /// The host that the lab gave an address.
     #[must_use]
     pub fn by_address(&self, address: IpAddr) -> Option<&str> {
-        self.holder(|interface| interface.address == address)
+        self.holder(|interface| interface.has(address))
     }
 
     fn holder(&self, which: impl Fn(&Interface) -> bool) -> Option<&str> {

@@ -38,7 +38,13 @@ use serde_json::{Value, json};
 
 use crate::connection::CallError;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::lab::monitor::{Frame, Mark, Monitor};
 use crate::yaml::{Kind as NodeKind, Node};
+
+/// So many frames from the beginning and from the end of a check are kept.
+const PACKETS: usize = 2_000;
+/// So many packets are told as evidence.
+const TOLD: usize = 40;
 
 mod arp;
 mod cause;
@@ -210,7 +216,14 @@ impl Declared {
     /// Runs the check against the lab.
     pub fn run(&self, hosts: &mut dyn Hosts) -> CheckReport {
         let start = Instant::now();
-        let Findings { verdict, causes, evidence, drawing } = self.check.run(hosts);
+        let mark = hosts.monitor().ok().map(Monitor::mark);
+        let Findings { verdict, causes, mut evidence, drawing } = self.check.run(hosts);
+        let packets = watched(hosts, mark);
+        if !verdict.problems.is_empty()
+            && let (Ok(monitor), Some(evidence)) = (hosts.monitor(), evidence.as_object_mut())
+        {
+            evidence.insert("packets".into(), last_words(&packets, monitor.lost()));
+        }
         CheckReport {
             name: self.name.clone(),
             kind: self.kind,
@@ -222,8 +235,27 @@ impl Declared {
             causes,
             evidence,
             drawing,
+            packets,
         }
     }
+}
+
+/// The frames since then, not more than can be kept for every check.
+fn watched(hosts: &dyn Hosts, since: Option<Mark>) -> Vec<Frame> {
+    let (Ok(monitor), Some(mark)) = (hosts.monitor(), since) else { return Vec::new() };
+    let mut frames = monitor.since(mark);
+    if frames.len() > 2 * PACKETS {
+        frames.drain(PACKETS..frames.len() - PACKETS);
+    }
+    frames
+}
+
+/// The last packets, for who wonders what went wrong at the end.
+fn last_words(packets: &[Frame], lost: u64) -> Value {
+    let first = packets.len().saturating_sub(TOLD);
+    let last: Vec<String> =
+        packets.get(first..).unwrap_or_default().iter().map(ToString::to_string).collect();
+    json!({ "last": last, "lost": lost })
 }
 
 /// Decodes the items of a lab file's `checks`; `hosts` are the names of the lab's hosts.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Cause;
+use crate::lab::monitor::Frame;
 
 /// What was expected, what was seen, and what is wrong, in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,11 +55,15 @@ pub struct CheckReport {
     pub problems: Vec<String>,
     /// Why, as far as it could be established, the most specific first.
     pub causes: Vec<Cause>,
-    /// `seen`, whole, as the probe gave it; on a failure also `states`, by host.
+    /// `seen`, whole, as the probe gave it; on a failure also `states`, by host, and `packets`:
+    /// the last of them in words, and how many were `lost`.
     pub evidence: Value,
     /// What was seen, drawn; at most 100 columns, no colours.
     #[serde(skip)]
     pub drawing: Option<String>,
+    /// The frames of its time, where somebody watched; of very many only the first and last.
+    #[serde(skip)]
+    pub packets: Vec<Frame>,
 }
 
 /// Several lines: the name with the result, and on a failure all that explains it.
@@ -111,6 +116,7 @@ mod tests {
             }],
             evidence: serde_json::json!({ "seen": {} }),
             drawing: Some("a picture".into()),
+            packets: Vec::new(),
         }
     }
 

@@ -27,8 +27,8 @@ pub(super) fn lab() -> Roster {
         interfaces: vec![Interface {
             name: "eth0".into(),
             network: "lan".into(),
-            address: [192, 168, 0, last].into(),
-            prefix: 24,
+            addresses: vec![format!("192.168.0.{last}/24").parse().expect("an address")],
+            cable: format!("{name}.0"),
             mac: mac(last),
         }],
     };

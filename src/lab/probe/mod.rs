@@ -30,6 +30,7 @@ pub use command::{Command, CommandOutput};
 pub use hold::{Held, Hold, Open, Opened, Transport};
 pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
+pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
 pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};

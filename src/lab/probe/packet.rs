@@ -21,7 +21,7 @@ use crate::modules::Error;
 use crate::netlink::MacAddress;
 
 /// Every EtherType, our own outgoing frames included: `ETH_P_ALL`.
-pub(super) const ALL: u16 = 0x0003;
+pub(in crate::lab) const ALL: u16 = 0x0003;
 /// Address resolution only: `ETH_P_ARP`.
 pub(super) const ARP: u16 = 0x0806;
 

@@ -26,7 +26,7 @@ fn reads_the_textbook_cluster() {
     assert_eq!(lab.name.as_str(), "dr");
     assert_eq!(lab.hosts.keys().map(|host| host.as_str()).collect::<Vec<_>>(), ["lb1", "client"]);
     assert_eq!(lab.hosts["lb1"].groups[0].as_str(), "directors");
-    assert_eq!(lab.hosts["lb1"].networks["lan"].ip().to_string(), "192.168.0.90");
+    assert_eq!(lab.hosts["lb1"].networks["lan"].addresses[0].to_string(), "192.168.0.90/24");
     assert_eq!(lab.requires, [Requirement::Ipvs]);
     assert_eq!(lab.checks.len(), 2);
     assert_eq!(lab.checks[1].span.to_string(), "lab.yml:9:5");
@@ -168,4 +168,164 @@ fn small_networks_have_no_reserved_addresses() {
     let text = "networks: { p: { subnet: 10.0.0.0/31 }, q: { subnet: 'fd00::/64' } }\n\
                 hosts: { a: { networks: { p: 10.0.0.0, q: 'fd00::ff' } } }\n";
     assert!(decode(text).is_ok(), "{:?}", decode(text));
+}
+
+fn addresses(lab: &Topology, host: &str, network: &str) -> Vec<String> {
+    lab.hosts[host].networks[network].addresses.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_range_and_a_count_of_hosts_take_addresses_that_follow() {
+    let lab = decode(
+        "networks: { lan: { subnet: [10.0.0.0/16, 'fd00::/64'] } }\n\
+         hosts:\n\
+         \x20 rs[08:10]: { groups: [real_servers], networks: { lan: [10.0.0.11, 'fd00::b'] } }\n\
+         \x20 web: { count: 3, networks: { lan: { address: '10.0.1.[254:255]' } } }\n",
+    )
+    .unwrap();
+    let names: Vec<&str> = lab.hosts.keys().map(|host| host.as_str()).collect();
+    assert_eq!(names, ["rs08", "rs09", "rs10", "web1", "web2", "web3"]);
+    assert_eq!(lab.hosts["rs10"].groups[0].as_str(), "real_servers");
+    assert_eq!(addresses(&lab, "rs10", "lan"), ["10.0.0.13/16", "fd00::d/64"]);
+    assert_eq!(addresses(&lab, "web2", "lan"), ["10.0.2.0/16", "10.0.2.1/16"]);
+}
+
+#[test]
+fn a_default_route_has_a_next_hop_in_each_family() {
+    let lab = decode(
+        "networks: { lan: { subnet: [10.0.0.0/24, 'fd00::/64'] } }\n\
+         hosts:\n\
+         \x20 router: { networks: { lan: [10.0.0.1, 'fd00::1'] }, forwarding: true }\n\
+         \x20 a:\n\
+         \x20   networks: { lan: [10.0.0.2, 'fd00::2'] }\n\
+         \x20   routes: { default: [10.0.0.1, 'fd00::1'], 10.2.0.0/24: 10.0.0.5 }\n",
+    )
+    .unwrap();
+    assert!(lab.hosts["router"].forwarding && !lab.hosts["a"].forwarding);
+    let routes = lab.hosts["a"].routes.iter();
+    let shown: Vec<String> = routes.map(|route| format!("{} {}", route.to, route.via)).collect();
+    assert_eq!(shown, ["0.0.0.0/0 10.0.0.1", "::/0 fd00::1", "10.2.0.0/24 10.0.0.5"]);
+}
+
+#[rstest]
+#[case::last_one_outside(
+    "'rs[1:6]': { networks: { lan: 10.0.0.250 } }",
+    "40: host `rs6` cannot be there: `10.0.0.255` is the broadcast address of `10.0.0.0/24` \
+     (network `lan` is `10.0.0.0/24`)"
+)]
+#[case::past_the_end(
+    "w: { count: 9, networks: { lan: ['10.0.0.[0:250]'] } }",
+    "43: host `w1` cannot be there: `10.0.0.0` is the address of the network `10.0.0.0/24` itself \
+     (network `lan` is `10.0.0.0/24`)"
+)]
+#[case::range_twice(
+    "a: { networks: { lan: ['10.0.0.[1:9]', 10.0.0.9] } }",
+    "49: address `10.0.0.9` is given twice (it has it already)"
+)]
+#[case::backwards(
+    "a: { networks: { lan: '10.0.0.[9:1]' } }",
+    "32: `10.0.0.[9:1]` is not a range of addresses (write it like `10.0.0.[100:150]`)"
+)]
+#[case::long_range(
+    "a: { networks: { lan: 'fd00::[1:ffff]' } }",
+    "32: `fd00::[1:ffff]` stands for more than 4096 addresses (a range is one host's own)"
+)]
+#[case::no_addresses("a: { networks: { lan: [] } }", "32: this list is empty")]
+#[case::no_address(
+    "a: { networks: { lan: } }",
+    "30: expected an address, a list of them, or a mapping with `address`, found nothing"
+)]
+#[case::long_form("a: { networks: { lan: {} } }", "32: `address` is missing")]
+#[case::long_form_key(
+    "a: { networks: { lan: { addres: 10.0.0.1 } } }",
+    "34: unknown key `addres` (did you mean `address`?)"
+)]
+#[case::host_range(
+    "'rs[3:1]': { }",
+    "10: `rs[3:1]` is not a range of hosts (write it like `web[01:20]`, or `web[01:20:2]` with a \
+     step)"
+)]
+#[case::odd_range(
+    "'rs_[1:3]': { }",
+    "10: `rs_1` cannot be a host name (letters, digits and inner hyphens, such as `rs1`)"
+)]
+#[case::many_hosts("'rs[1:5000]': { }", "10: the lab has 5000 hosts, and 4096 is the most")]
+#[case::there_twice(
+    "'rs[1:3]': { }, rs2: { }",
+    "26: host `rs2` is there twice (a range, or a `count`, has that name as well)"
+)]
+#[case::count_of_range(
+    "'rs[1:3]': { count: 3 }",
+    "30: `rs[1:3]` says already how many there are (leave out `count`, or the brackets)"
+)]
+#[case::count_of_nothing("rs: { count: 0 }", "23: there cannot be 0 hosts `rs` (from 1 to 4096)")]
+#[case::count_of_words("rs: { count: few }", "23: expected a whole number, 0 or more, found `few`")]
+fn refuses_ranges_and_counts(#[case] hosts: &str, #[case] message: &str) {
+    let error = decode(&format!("{LAN}hosts: {{ {hosts} }}\n")).unwrap_err().to_string();
+    assert_eq!(error, format!("lab.yml:2:{message}"));
+}
+
+#[rstest]
+#[case::off_link(
+    "default: 10.9.0.1",
+    "18: host `a` is in no network with `10.9.0.1` (it is in `10.0.0.0/24`)"
+)]
+#[case::itself(
+    "default: 10.0.0.2",
+    "18: `10.0.0.2` is host `a` itself (a next hop is another host)"
+)]
+#[case::other_family(
+    "10.2.0.0/24: 'fd00::1'",
+    "22: a route to `10.2.0.0/24` cannot lead over `fd00::1` (one is IPv4, the other IPv6)"
+)]
+#[case::two(
+    "default: [10.0.0.1, 10.0.0.3]",
+    "29: host `a` has two routes to `default` (one next hop for each family)"
+)]
+#[case::two_words(
+    "default: 10.0.0.1, 0.0.0.0/0: 10.0.0.3",
+    "39: host `a` has two routes to `default` (one next hop for each family)"
+)]
+#[case::own_network(
+    "10.0.0.0/24: 10.0.0.1",
+    "9: host `a` is in `10.0.0.0/24` itself (it needs no route there)"
+)]
+#[case::no_prefix(
+    "10.2.0.0: 10.0.0.1",
+    "9: subnet `10.2.0.0` has no prefix (did you mean `10.2.0.0/24`?)"
+)]
+#[case::no_gateway("default: lb1", "18: `lb1` is not an IPv4 or IPv6 address")]
+fn refuses_routes(#[case] routes: &str, #[case] message: &str) {
+    let text = format!(
+        "{LAN}hosts:\n  a:\n    networks: {{ lan: 10.0.0.2 }}\n    routes:\n      {{ {routes} }}\n"
+    );
+    assert_eq!(decode(&text).unwrap_err().to_string(), format!("lab.yml:6:{message}"));
+}
+
+#[test]
+fn a_route_needs_a_network() {
+    let error = decode("hosts: { a: { routes: { default: 10.0.0.1 } } }").unwrap_err();
+    let hint = "it is in no network at all";
+    let expected = format!("lab.yml:1:34: host `a` is in no network with `10.0.0.1` ({hint})");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_bridge_has_so_many_ports() {
+    let text = "networks: { lan: { subnet: 10.0.0.0/16 } }\n\
+                hosts: { w: { count: 1024, networks: { lan: 10.0.0.1 } } }\n";
+    let error = decode(text).unwrap_err().to_string();
+    let expected =
+        "lab.yml:1:13: network `lan` has 1024 hosts (a bridge of the kernel has 1023 ports)";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn subnets_of_one_network_do_not_overlap_either() {
+    let error = decode("networks: { lan: { subnet: [10.0.0.0/8, 10.1.0.0/16] } }\nhosts: { a: }\n");
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "lab.yml:1:41: network `lan` (`10.1.0.0/16`) overlaps network `lan` (`10.0.0.0/8`) (an \
+         address must be in one network only)"
+    );
 }

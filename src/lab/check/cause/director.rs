@@ -114,7 +114,7 @@ fn membership(
     let mut causes = Vec::new();
     for server in &traffic.servers {
         let Some(host) = scene.lab.0.iter().find(|host| host.name == **server) else { continue };
-        let own = || host.interfaces.iter().map(|one| one.address);
+        let own = || host.interfaces.iter().flat_map(|one| &one.addresses).map(|own| own.addr());
         let Some(first) = own().next() else { continue };
         if !rows().any(|one| own().any(|address| address == one.key.address)) {
             let message =

@@ -1,29 +1,39 @@
-//! As much of XML as a report needs: elements, attributes, text, and nothing in them that XML has
-//! no room for.
+//! As much of XML as reports and pictures need: elements, attributes, text, and nothing in them
+//! that XML has no room for.
 
 use std::fmt::Write;
 
 /// A document as it is written.
 #[derive(Debug)]
-pub(super) struct Xml {
+pub(crate) struct Xml {
     text: String,
     open: Vec<&'static str>,
 }
 
 impl Xml {
-    pub(super) fn new() -> Self {
-        Self { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".into(), open: Vec::new() }
+    /// A document.
+    pub(crate) fn new() -> Self {
+        Self::starting("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+    }
+
+    /// A part of another document, or one that needs no prologue.
+    pub(crate) fn part() -> Self {
+        Self::starting("")
+    }
+
+    fn starting(prologue: &str) -> Self {
+        Self { text: prologue.into(), open: Vec::new() }
     }
 
     /// Begins an element with elements in it.
-    pub(super) fn begin(&mut self, name: &'static str, attributes: &[(&str, String)]) {
+    pub(crate) fn begin(&mut self, name: &'static str, attributes: &[(&str, String)]) {
         self.tag(name, attributes);
         self.text.push_str(">\n");
         self.open.push(name);
     }
 
     /// Ends the one that was begun last.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Some(name) = self.open.pop() {
             self.indent();
             let _ = writeln!(self.text, "</{name}>");
@@ -31,7 +41,7 @@ impl Xml {
     }
 
     /// An element with a text in it, or with nothing.
-    pub(super) fn leaf(&mut self, name: &'static str, attributes: &[(&str, String)], text: &str) {
+    pub(crate) fn leaf(&mut self, name: &'static str, attributes: &[(&str, String)], text: &str) {
         self.tag(name, attributes);
         if text.is_empty() {
             self.text.push_str("/>\n");
@@ -40,7 +50,7 @@ impl Xml {
         }
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         while !self.open.is_empty() {
             self.end();
         }

@@ -1,0 +1,25 @@
+//! Files that an option asks for.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+
+/// Writes a file.
+#[expect(clippy::disallowed_methods, reason = "the file is what an option asks for")]
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
+    std::fs::write(path, bytes).map_err(|error| failed(path, &error))
+}
+
+/// That a file could not be written, and why.
+pub(super) fn failed(path: &Path, why: &dyn Display) -> Diagnostic {
+    Diagnostic::new(format!("failed to write `{}`: {why}", path.display()))
+}
+
+/// The folder that a file is to be in.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => ".".into(),
+    }
+}

@@ -1,0 +1,206 @@
+//! A lab as a picture: its networks, its hosts and what they are for, the VIPs and services that
+//! its playbook makes of them; known before anything is started.
+//!
+//! [`Graph`] is what is drawn, whatever with: `layout` and `svg` make a picture of our own, [`mermaid`]
+//! and [`dot`] leave the places to other programs.
+
+mod dot;
+mod fold;
+mod layout;
+mod mermaid;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use indexmap::IndexMap;
+
+use super::plan::{HostPlan, Plan};
+use super::{Error, Topology};
+use crate::lint::Outline;
+use crate::netlink::ipvs::{ServiceKey, VirtualService};
+
+/// What a lab looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    name: String,
+    networks: Vec<Network>,
+    hosts: Vec<Card>,
+    services: Vec<String>,
+}
+
+/// What hosts are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Network {
+    name: String,
+    /// Its subnets, and what is special about it.
+    details: Vec<String>,
+}
+
+/// A host, or several that are alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Card {
+    name: String,
+    /// How many hosts it stands for.
+    count: usize,
+    role: Role,
+    /// What it is for, in words: a host may be two things.
+    purpose: String,
+    groups: Vec<String>,
+    legs: Vec<Leg>,
+    /// Addresses of services that it answers for, each with its interface.
+    vips: Vec<String>,
+}
+
+/// A host's way into a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Leg {
+    /// Which of the networks.
+    network: usize,
+    interface: String,
+    addresses: Vec<String>,
+}
+
+/// What a host is for above all; it has that colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Director,
+    Server,
+    Router,
+    Client,
+    Host,
+}
+
+impl Role {
+    const ALL: [Self; 5] = [Self::Client, Self::Router, Self::Director, Self::Server, Self::Host];
+
+    /// As style sheets name it.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Director => "director",
+            Self::Server => "server",
+            Self::Router => "router",
+            Self::Client => "client",
+            Self::Host => "host",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Server => "real server",
+            other => other.class(),
+        }
+    }
+}
+
+impl Graph {
+    /// Brings together what the lab file says and what the playbook will make of each host.
+    pub fn new(topology: &Topology, outlines: &IndexMap<String, Outline>) -> Result<Self, Error> {
+        let plan = Plan::new(topology, false)?;
+        let networks = topology.networks.iter().map(|(name, network)| Network {
+            name: name.to_string(),
+            details: network.subnets.iter().map(|subnet| subnet.net().to_string()).collect(),
+        });
+        let networks: Vec<Network> = networks.collect();
+        let of = |name: &str| networks.iter().position(|network| network.name == name);
+        let services: Vec<(&str, &VirtualService)> = outlines
+            .iter()
+            .flat_map(|(host, outline)| outline.services.iter().map(|one| (host.as_str(), one)))
+            .collect();
+        let vips: Vec<IpAddr> = services.iter().filter_map(|(_, one)| vip(one)).collect();
+        let card = |host: &HostPlan| {
+            let outline = outlines.get(&host.name).cloned().unwrap_or_default();
+            let groups = topology.hosts.iter().find(|(name, _)| name.as_str() == host.name);
+            let groups = groups.map(|(_, declared)| declared.groups.as_slice()).unwrap_or_default();
+            let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+            let roles = roles(&outline, &groups, host.interfaces.len(), !services.is_empty());
+            let legs = host.interfaces.iter().filter_map(|one| {
+                Some(Leg {
+                    network: of(&one.network)?,
+                    interface: one.name.clone(),
+                    addresses: one.addresses.iter().map(|own| own.addr().to_string()).collect(),
+                })
+            });
+            let held = outline.addresses.iter().filter(|(address, interface)| {
+                vips.contains(address) || (vips.is_empty() && interface == "lo")
+            });
+            Card {
+                name: host.name.clone(),
+                count: 1,
+                role: roles.first().copied().unwrap_or(Role::Host),
+                purpose: roles.iter().map(|role| role.words()).collect::<Vec<_>>().join(", "),
+                groups,
+                legs: legs.collect(),
+                vips: held.map(|(vip, interface)| format!("{vip} on {interface}")).collect(),
+            }
+        };
+        let hosts = plan.hosts.iter().map(card).collect();
+        let owner = |address: IpAddr| {
+            let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.has(address));
+            plan.hosts.iter().find(has).map(|host| host.name.clone())
+        };
+        let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();
+        Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services })
+    }
+}
+
+/// The address that a service is for.
+fn vip(service: &VirtualService) -> Option<IpAddr> {
+    match service.service.key {
+        ServiceKey::Address { address, .. } => Some(address),
+        ServiceKey::Fwmark { .. } => None,
+    }
+}
+
+/// What a host is for: by what its tasks do, and where they tell nothing of anybody, by the names
+/// of its groups.
+fn roles(outline: &Outline, groups: &[String], legs: usize, told: bool) -> Vec<Role> {
+    let named = |part: &str| !told && groups.iter().any(|group| group.contains(part));
+    let mut roles = Vec::new();
+    if !outline.services.is_empty() || named("director") || named("balancer") {
+        roles.push(Role::Director);
+    }
+    if outline.serves || named("server") || named("web") || named("backend") {
+        roles.push(Role::Server);
+    }
+    if roles.is_empty() && (legs > 1 || groups.iter().any(|group| group.contains("router"))) {
+        roles.push(Role::Router);
+    }
+    if roles.is_empty() {
+        roles.push(if groups.is_empty() { Role::Client } else { Role::Host });
+    }
+    roles
+}
+
+/// A service in a line: `tcp://192.168.0.89:80 on lb1: rr, direct to rs1, rs2 (weight 2)`.
+fn described(
+    service: &VirtualService,
+    host: &str,
+    owner: &impl Fn(IpAddr) -> Option<String>,
+) -> String {
+    let mut forwards: Vec<(String, Vec<String>)> = Vec::new();
+    for one in &service.destinations {
+        let mut name = owner(one.key.address).unwrap_or_else(|| one.key.address.to_string());
+        if one.weight != 1 {
+            name.push_str(&format!(" (weight {})", one.weight));
+        }
+        let forward = one.forward.to_string();
+        match forwards.iter_mut().find(|(known, _)| *known == forward) {
+            Some((_, names)) => names.push(name),
+            None => forwards.push((forward, vec![name])),
+        }
+    }
+    let forwards = forwards.iter().map(|(forward, names)| {
+        let names = match names.as_slice() {
+            [first, .., last] if names.len() > 6 => {
+                format!("{first} … {last} ({})", names.len())
+            }
+            _ => names.join(", "),
+        };
+        format!(", {forward} to {names}")
+    });
+    let forwards: String = forwards.collect();
+    let scheduler = &service.service.scheduler;
+    format!("{} on {host}: {scheduler}{forwards}", service.service.key)
+}
