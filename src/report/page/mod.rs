@@ -6,6 +6,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{Tally, counted};
@@ -200,7 +201,7 @@ impl Page {
                     name.clone(),
                     one.name.clone(),
                     one.network.clone(),
-                    format!("{}/{}", one.address, one.prefix),
+                    few(&one.addresses),
                     one.mac.to_string(),
                 ]
             })
@@ -259,6 +260,16 @@ fn told(task: &Value) -> Option<Vec<String>> {
         _ => return None,
     };
     Some(vec![text("host"), text("task") + &item, became])
+}
+
+/// Addresses, of many the first and last.
+fn few(addresses: &[IpNet]) -> String {
+    match addresses {
+        [first, .., last] if addresses.len() > 4 => {
+            format!("{first} … {last} ({})", addresses.len())
+        }
+        _ => addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// A time as one says it.

@@ -1,7 +1,7 @@
 //! Which real server took how much.
 
 use crate::lab::check::CheckReport;
-use crate::lab::probe::{Answer, HttpAnswers, Response};
+use crate::lab::probe::{Answer, Answers, Response};
 
 /// What one real server took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Share {
 /// By name; nothing where a check is about something else, or servers do not say who they are.
 pub(super) fn of(check: &CheckReport) -> Vec<Share> {
     let seen = check.evidence.get("seen").cloned();
-    let answers: Option<HttpAnswers> = seen.and_then(|seen| serde_json::from_value(seen).ok());
+    let answers: Option<Answers> = seen.and_then(|seen| serde_json::from_value(seen).ok());
     let answers = answers.map(|answers| answers.requests).unwrap_or_default();
     let who = |answer: &Answer| {
         let response = answer.response();
