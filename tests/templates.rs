@@ -49,6 +49,9 @@ fn cluster() -> Map<String, Value> {
         "lvs_peers": ["10.0.0.2"],
         "lvs_vips": ["10.0.0.100", "fd00::100"],
         "lvs_ip6_forward": 1,
+        "dns_backend_port": 53,
+        "dns_backend_zone": "example",
+        "dns_backend_hosts": [{"name": "www", "address": "10.0.0.100"}],
         "nginx_backend_all": [
             {"name": "rs1", "port": 80, "address": "", "body": "rs1"},
             {"name": "rs1", "port": 8080, "address": "[::]"},

@@ -26,6 +26,7 @@ mod playbook;
 mod readme;
 mod schedulers;
 mod ssh;
+mod topologies;
 mod vm;
 
 /// Every case.
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Vec<Case> {
         readme::CASES,
         schedulers::CASES,
         ssh::CASES,
+        topologies::CASES,
         vm::CASES,
     ]
     .into_iter()
