@@ -24,6 +24,7 @@ mod modules;
 mod nftables;
 mod playbook;
 mod readme;
+mod schedulers;
 mod ssh;
 mod topologies;
 mod vm;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<Case> {
         nftables::CASES,
         playbook::CASES,
         readme::CASES,
+        schedulers::CASES,
         ssh::CASES,
         topologies::CASES,
         vm::CASES,

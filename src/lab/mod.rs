@@ -14,17 +14,20 @@ mod clone;
 mod connector;
 mod controller;
 mod entrance;
+pub mod environment;
 mod error;
 mod fabric;
 mod graph;
 pub(crate) mod host;
 pub(crate) mod keeper;
+pub mod model;
 pub mod monitor;
 mod mounts;
 mod plan;
 pub mod probe;
 pub(crate) mod process;
 mod running;
+mod sequence;
 pub(crate) mod sshd;
 pub mod topology;
 pub mod trial;
@@ -47,6 +50,7 @@ use self::plan::{Answer, Plan};
 pub use self::plan::{HostState, Interface, State};
 use self::process::Process;
 pub use self::running::Running;
+pub use self::sequence::Sequence;
 pub use self::topology::Topology;
 
 /// How long a lab may take to come up; its keeper gives up before.
