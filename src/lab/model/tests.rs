@@ -144,7 +144,7 @@ fn a_fresh_scheduler_is_known_from_the_start() {
         ahead.iter().map(|one| only(one).unwrap_or('#')).collect()
     };
     assert_eq!(line("rr", &view(&[1, 1, 1])), "ABCABCABC");
-    // C was added first. Alone it has one round, from 1 on, which is the one that is begun with.
+    // It begins with the round for all of them.
     assert_eq!(line("wrr", &view(&[4, 3, 2])), "ABCAABABC");
     assert_eq!(line("wrr", &view(&[2, 3, 4])), "ABCCBCABC");
     assert_eq!(line("lblc", &view(&[2, 4])), "AAABBBBBB");

@@ -1,11 +1,10 @@
 //! `wrr`: rounds, each for weights from a bound on, which falls from the highest weight in
 //! steps of the greatest common divisor.
 //!
-//! So weights 4, 3 and 2 give AABABCABC. The kernel keeps the bound and its place when
-//! destinations are added; it begins from the head of the list again, but not always with
-//! the highest bound.
+//! So weights 4, 3 and 2 give AABABCABC, over and over. It begins with the last three: while
+//! destinations are added the bound is 1, as it is for the first of them alone.
 
-use super::{Choice, FOLLOWED, Request, Rule, Server, View};
+use super::{Choice, FOLLOWED, Request, Rule, View};
 
 #[derive(Debug)]
 pub(super) struct Wrr;
@@ -21,8 +20,8 @@ pub(super) struct Turn {
 
 /// The step between two bounds, and the highest one. The kernel's bounds end with 1, not with the
 /// divisor, so that a weight that is just being changed is served all the same.
-fn bounds(servers: &[Server]) -> (u32, u32) {
-    let weights = || servers.iter().map(|server| server.weight).filter(|weight| *weight > 0);
+fn bounds(view: &View) -> (u32, u32) {
+    let weights = || view.servers.iter().map(|server| server.weight).filter(|weight| *weight > 0);
     let step = weights().reduce(divisor).unwrap_or(1);
     (step, (weights().max().unwrap_or(0) + 1).saturating_sub(step))
 }
@@ -35,23 +34,15 @@ pub(super) fn divisor(a: u32, b: u32) -> u32 {
 impl Rule for Wrr {
     type Memory = Turn;
 
-    /// With each destination that is added the kernel keeps the bound that it has, as far as it is
-    /// one of the new ones.
+    /// Of the first destination that is added 1 is the only bound, and those that are added then
+    /// leave it.
     fn fresh(view: &View) -> Turn {
-        let mut bound = 0;
-        for added in (0..view.servers.len()).rev() {
-            let (step, highest) = bounds(view.servers.get(added..).unwrap_or_default());
-            if bound > highest || bound == 0 {
-                bound = highest;
-            } else if step > 1 {
-                bound = bound / step * step + 1;
-            }
-        }
-        Turn { last: None, bound }
+        let (_, highest) = bounds(view);
+        Turn { last: None, bound: highest.min(1) }
     }
 
     fn memories(view: &View) -> Option<Vec<Turn>> {
-        let (step, highest) = bounds(&view.servers);
+        let (step, highest) = bounds(view);
         if highest == 0 {
             return Some(vec![Turn { last: None, bound: 0 }]);
         }
@@ -68,7 +59,7 @@ impl Rule for Wrr {
     }
 
     fn choose(view: &View, _: &Request, turn: &Turn) -> Vec<(Choice, Turn)> {
-        let (step, highest) = bounds(&view.servers);
+        let (step, highest) = bounds(view);
         let Turn { last, mut bound } = *turn;
         let mut from = last.map_or(0, |last| last + 1);
         // From any place, two rounds through all bounds meet whoever can take it.
