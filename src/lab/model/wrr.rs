@@ -5,7 +5,7 @@
 //! destinations are added; it begins from the head of the list again, but not always with
 //! the highest bound.
 
-use super::{Choice, FOLLOWED, Request, Rule, View};
+use super::{Choice, FOLLOWED, Request, Rule, Server, View};
 
 #[derive(Debug)]
 pub(super) struct Wrr;
@@ -21,8 +21,8 @@ pub(super) struct Turn {
 
 /// The step between two bounds, and the highest one. The kernel's bounds end with 1, not with the
 /// divisor, so that a weight that is just being changed is served all the same.
-fn bounds(view: &View) -> (u32, u32) {
-    let weights = || view.servers.iter().map(|server| server.weight).filter(|weight| *weight > 0);
+fn bounds(servers: &[Server]) -> (u32, u32) {
+    let weights = || servers.iter().map(|server| server.weight).filter(|weight| *weight > 0);
     let step = weights().reduce(divisor).unwrap_or(1);
     (step, (weights().max().unwrap_or(0) + 1).saturating_sub(step))
 }
@@ -35,8 +35,23 @@ pub(super) fn divisor(a: u32, b: u32) -> u32 {
 impl Rule for Wrr {
     type Memory = Turn;
 
+    /// With each destination that is added the kernel keeps the bound that it has, as far as it is
+    /// one of the new ones.
+    fn fresh(view: &View) -> Turn {
+        let mut bound = 0;
+        for added in (0..view.servers.len()).rev() {
+            let (step, highest) = bounds(view.servers.get(added..).unwrap_or_default());
+            if bound > highest || bound == 0 {
+                bound = highest;
+            } else if step > 1 {
+                bound = bound / step * step + 1;
+            }
+        }
+        Turn { last: None, bound }
+    }
+
     fn memories(view: &View) -> Option<Vec<Turn>> {
-        let (step, highest) = bounds(view);
+        let (step, highest) = bounds(&view.servers);
         if highest == 0 {
             return Some(vec![Turn { last: None, bound: 0 }]);
         }
@@ -53,7 +68,7 @@ impl Rule for Wrr {
     }
 
     fn choose(view: &View, _: &Request, turn: &Turn) -> Vec<(Choice, Turn)> {
-        let (step, highest) = bounds(view);
+        let (step, highest) = bounds(&view.servers);
         let Turn { last, mut bound } = *turn;
         let mut from = last.map_or(0, |last| last + 1);
         // From any place, two rounds through all bounds meet whoever can take it.
