@@ -20,6 +20,7 @@ mod fabric;
 mod graph;
 pub(crate) mod host;
 pub(crate) mod keeper;
+pub mod model;
 pub mod monitor;
 mod mounts;
 mod pcapng;

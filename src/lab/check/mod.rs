@@ -23,6 +23,7 @@
 //!           scheduler: rr
 //!           forward: direct
 //!           destinations: [192.168.0.93, 192.168.0.94, 192.168.0.95]
+//!   - scheduling: {from: client, service: tcp://192.168.0.89:80, requests: 12, hold: 4}
 //!   - command: { on: rs1, argv: [nginx, -t], stderr_contains: syntax is ok }
 //! ```
 
@@ -55,6 +56,7 @@ mod http;
 mod ipvs;
 mod order;
 mod report;
+mod scheduling;
 mod spread;
 mod talk;
 
@@ -65,6 +67,7 @@ pub use hosts::{Agents, Hosts, LabHost, Roster, look};
 pub use http::Http;
 pub use ipvs::Ipvs;
 pub use report::{CheckReport, Verdict};
+pub use scheduling::Scheduling;
 pub use spread::ReplyFrom;
 pub use talk::{Talk, Tcp, Udp};
 
@@ -117,6 +120,7 @@ static TABLE: &[Kind] = &[
     Kind::of::<Ipvs, Ipvs>("ipvs"),
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
+    Kind::of::<Scheduling, scheduling::Written>("scheduling"),
 ];
 
 /// The schema of each kind of check, by name.

@@ -28,7 +28,7 @@ pub(super) fn lab() -> Roster {
             name: "eth0".into(),
             network: "lan".into(),
             addresses: vec![format!("192.168.0.{last}/24").parse().expect("an address")],
-            cable: format!("{name}.0"),
+            cables: vec![format!("{name}.0")],
             mac: mac(last),
         }],
     };
@@ -155,6 +155,9 @@ impl Hosts for Fake {
                 return Err(Error::new("rs3 is in a bad way").into());
             }
             probe::Probe::State(_) => serde_json::to_value(State::default()),
+            probe::Probe::Hold(_) | probe::Probe::Scheduled(_) => {
+                unreachable!("no check here asks a model")
+            }
             probe::Probe::Command(_) => unreachable!("no check here runs a command"),
         }
         .expect("plain data"))
@@ -200,7 +203,7 @@ fn reads_the_example_in_its_own_documentation() {
     let node = node(&yaml);
     let checks = node.get("checks").expect("it has checks").sequence().expect("a list");
     let hosts = ["client", "lb1", "rs1", "rs2", "rs3"];
-    assert_eq!(read(checks, hosts).expect("it is right").len(), 4);
+    assert_eq!(read(checks, hosts).expect("it is right").len(), 5);
 }
 
 #[test]

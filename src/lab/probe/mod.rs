@@ -14,11 +14,13 @@ mod arp;
 mod capture;
 mod command;
 mod endpoint;
+mod hold;
 mod http;
 mod ipvs;
 mod packet;
 mod port;
 mod response;
+mod scheduled;
 mod seconds;
 mod state;
 mod talk;
@@ -28,10 +30,12 @@ pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
 pub use endpoint::{Endpoint, NotAnEndpoint};
+pub use hold::{Held, Hold, Open, Opened, Transport};
 pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
+pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
 pub use talk::{Carrier, Talk};
@@ -40,6 +44,8 @@ pub use talk::{Carrier, Talk};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
+    /// Connections that stay open; answered by [`Held`].
+    Hold(Hold),
     /// Requests, each over a fresh connection; answered by [`Answers`].
     Http(Http),
     /// Who has an address; answered by [`ArpAnswers`].
@@ -50,6 +56,8 @@ pub enum Probe {
     Ipvs(Ipvs),
     /// Connections and datagrams; answered by [`Answers`].
     Talk(Talk),
+    /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
+    Scheduled(ScheduledBy),
     /// What the host is like; answered by [`State`].
     State(StateOf),
 }
@@ -75,11 +83,13 @@ macro_rules! looks {
 }
 
 looks! {
+    Hold(Hold) -> Held;
     Http(Http) -> Answers;
     Arp(Arp) -> ArpAnswers;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
     Talk(Talk) -> Answers;
+    Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
 }
 
@@ -88,11 +98,13 @@ pub fn run(probe: Value) -> Result<Value, Error> {
     let probe: Probe =
         serde_json::from_value(probe).map_err(|error| Error::new(format!("bad probe: {error}")))?;
     match probe {
+        Probe::Hold(hold) => seen(&hold.run()?),
         Probe::Http(http) => seen(&http.run()?),
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
         Probe::Talk(talk) => seen(&talk.run()?),
+        Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),
     }
 }
