@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+    BondMode, InfoBond, InfoData, InfoKind, InfoVeth, InfoVlan, LinkAttribute, LinkExtentMask,
+    LinkFlags, LinkInfo, LinkMessage,
 };
 
 use serde::Serialize;
@@ -70,7 +71,20 @@ pub enum NewKind<'fd> {
     Bridge,
     /// One end of a cable.
     Veth(Peer<'fd>),
+    /// The packets of another interface that bear a VLAN's number.
+    Vlan {
+        /// The index of the other interface.
+        on: u32,
+        /// The number.
+        id: u16,
+    },
+    /// Several interfaces as one, of which one is used and the others wait for its end
+    /// (`active-backup`). Its ports have to be down when they come to it.
+    Bond,
 }
+
+/// How often a bond looks whether its ports have a carrier, in milliseconds.
+const MONITOR_INTERVAL: u32 = 100;
 
 /// The other end of a cable, which may begin its life in another network namespace.
 ///
@@ -256,6 +270,18 @@ fn creation(new: &NewLink<'_>) -> LinkMessage {
             other.attributes.extend(peer.place.map(Place::attribute));
             let data = InfoData::Veth(InfoVeth::Peer(other));
             vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(data)]
+        }
+        NewKind::Vlan { on, id } => {
+            message.attributes.push(LinkAttribute::Link(*on));
+            let data = InfoData::Vlan(vec![InfoVlan::Id(*id)]);
+            vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(data)]
+        }
+        NewKind::Bond => {
+            let data = InfoData::Bond(vec![
+                InfoBond::Mode(BondMode::ActiveBackup),
+                InfoBond::MiiMon(MONITOR_INTERVAL),
+            ]);
+            vec![LinkInfo::Kind(InfoKind::Bond), LinkInfo::Data(data)]
         }
     };
     message.attributes.push(LinkAttribute::LinkInfo(info));
