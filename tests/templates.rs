@@ -28,6 +28,12 @@ fn cluster() -> Map<String, Value> {
              "destinations": [{"address": "10.0.0.12", "port": 5353, "weight": 3}, "10.0.0.11"]},
             {"name": "web6", "vip": "fd00::100", "port": 443, "scheduler": "sh",
              "forward": "tunnel", "destinations": ["fd00::11"]},
+            {"name": "shop", "vip": "10.0.0.102", "port": [80, 443], "fwmark": 1,
+             "scheduler": "sh", "scheduler_flags": ["sh-fallback", "sh-port"], "persistent": 300,
+             "forward": "tunnel", "tunnel": {"type": "gue", "port": 6080, "checksum": "outer"},
+             "real_servers": ["rs1"]},
+            {"name": "ntp", "vip": "10.0.0.101", "port": 123, "protocol": "udp", "one_packet": true,
+             "scheduler": "rr", "forward": "direct", "real_servers": ["rs1"]},
         ],
         "lvs_interface": "eth0",
         "lvs_ip_forward": 1,
@@ -42,8 +48,11 @@ fn cluster() -> Map<String, Value> {
         "lvs_advert_seconds": 1,
         "lvs_peers": ["10.0.0.2"],
         "lvs_vips": ["10.0.0.100", "fd00::100"],
-        "nginx_backend_port": 80,
-        "nginx_backend_body": "rs1",
+        "lvs_ip6_forward": 1,
+        "nginx_backend_all": [
+            {"name": "rs1", "port": 80, "address": "", "body": "rs1"},
+            {"name": "rs1", "port": 8080, "address": "[::]"},
+        ],
     });
     match sample {
         Value::Object(map) => map,

@@ -24,6 +24,7 @@ mod modules;
 mod nftables;
 mod playbook;
 mod readme;
+mod schedulers;
 mod ssh;
 mod vm;
 
@@ -52,6 +53,7 @@ pub(crate) fn all() -> Vec<Case> {
         nftables::CASES,
         playbook::CASES,
         readme::CASES,
+        schedulers::CASES,
         ssh::CASES,
         vm::CASES,
     ]

@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::Roster;
-use crate::lab::probe::{Answer, ArpAnswers, Coverage, HttpAnswers, Outcome, Table};
+use crate::lab::probe::{Answer, Answers, ArpAnswers, Coverage, Outcome, Table};
 use crate::netlink::MacAddress;
 use crate::netlink::ipvs::{Forward, ServiceKey};
 
@@ -51,7 +51,7 @@ pub(super) fn order(named: &[&str]) -> String {
 }
 
 /// Which real server answered how many requests, in which order, and who handed it over.
-pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> String {
+pub(super) fn answers(seen: &Answers, expected: &[&str], lab: &Roster) -> String {
     let total = seen.requests.len();
     let who: Vec<&str> = seen
         .requests
@@ -97,6 +97,23 @@ pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> Strin
             "{table}\norder: {order}\nstraight from the real server: {straight} of {replies} replies"
         ),
     }
+}
+
+/// What one destination took.
+pub(super) struct Share {
+    pub(super) name: String,
+    pub(super) weight: u32,
+    pub(super) taken: usize,
+}
+
+/// How many of all connections each destination took.
+pub(super) fn shares(shares: Vec<Share>, all: usize) -> String {
+    let row = |Share { name, weight, taken }: Share| {
+        let bar = "█".repeat((taken * BAR).div_ceil(all.max(1)));
+        vec![name, weight.to_string(), format!("{taken} of {all}"), bar]
+    };
+    let rows = shares.into_iter().map(row).collect();
+    drawn(&["real server", "weight", "took", "share"], &[1, 2], rows)
 }
 
 fn senders_in_words(macs: &[MacAddress], name: &str, capture: &Coverage, lab: &Roster) -> String {

@@ -23,6 +23,7 @@
 //!           scheduler: rr
 //!           forward: direct
 //!           destinations: [192.168.0.93, 192.168.0.94, 192.168.0.95]
+//!   - scheduling: {from: client, service: tcp://192.168.0.89:80, requests: 12, hold: 4}
 //!   - command: { on: rs1, argv: [nginx, -t], stderr_contains: syntax is ok }
 //! ```
 
@@ -49,6 +50,7 @@ const TOLD: usize = 40;
 mod arp;
 mod cause;
 mod command;
+mod dns;
 mod draw;
 mod hosts;
 mod http;
@@ -56,14 +58,20 @@ mod ipvs;
 mod order;
 mod patience;
 mod report;
+mod scheduling;
+mod spread;
+mod talk;
 
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
 pub use hosts::{Agents, Hosts, LabHost, Roster, look};
-pub use http::{Http, ReplyFrom};
+pub use http::Http;
 pub use ipvs::Ipvs;
 pub use report::{CheckReport, Verdict};
+pub use scheduling::Scheduling;
+pub use spread::ReplyFrom;
+pub use talk::{Talk, Tcp, Udp};
 
 /// One kind of check.
 pub trait Check: DeserializeOwned + Debug + Send + Sync + 'static {
@@ -112,6 +120,9 @@ static TABLE: &[Kind] = &[
     Kind::of::<Command, command::Written>("command"),
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<Talk<Tcp>, Tcp>("tcp"),
+    Kind::of::<Talk<Udp>, Udp>("udp"),
+    Kind::of::<Scheduling, scheduling::Written>("scheduling"),
 ];
 
 /// The schema of each kind of check, by name.

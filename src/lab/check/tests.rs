@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnostic::Source;
 use crate::lab::Interface;
 use crate::lab::probe::{
-    self, Answer, ArpAnswer, ArpAnswers, Coverage, Failure, HttpAnswers, Outcome, Response, Stage,
+    self, Answer, Answers, ArpAnswer, ArpAnswers, Coverage, Failure, Outcome, Response, Stage,
     State, Table, Trouble, VirtualService,
 };
 use crate::modules::Error;
@@ -67,7 +67,7 @@ pub(super) fn table() -> Table {
 }
 
 /// Answers to requests, by the name of who answered; `!` for a request that was refused.
-pub(super) fn answers(names: &str) -> HttpAnswers {
+pub(super) fn answers(names: &str) -> Answers {
     let answer = |(at, name): (u16, &str)| {
         let last = name.strip_prefix("rs").and_then(|n| n.parse::<u8>().ok()).map(|n| 92 + n);
         let outcome = match name {
@@ -77,9 +77,10 @@ pub(super) fn answers(names: &str) -> HttpAnswers {
                 message: "connection refused".into(),
             }),
             name => Outcome::Response(Response {
-                status: 200,
+                status: Some(200),
                 headers: IndexMap::from([("x-real-server".into(), name.into())]),
                 body: format!("{name}\n"),
+                bytes: None,
                 truncated: false,
             }),
         };
@@ -91,7 +92,7 @@ pub(super) fn answers(names: &str) -> HttpAnswers {
             outcome,
         }
     };
-    HttpAnswers {
+    Answers {
         requests: (0..).zip(names.split_whitespace()).map(answer).collect(),
         not_sent: 0,
         capture: Coverage::Complete,
@@ -130,7 +131,7 @@ fn read_checks(yaml: &str) -> Result<Vec<Declared>, String> {
 /// A lab that answers probes with what it is given, and every host's state with the same.
 struct Fake {
     hosts: Vec<LabHost>,
-    http: HttpAnswers,
+    http: Answers,
     arp: ArpAnswers,
     broken: Option<Error>,
 }
@@ -152,13 +153,16 @@ impl Hosts for Fake {
         }
         let probe: probe::Probe = serde_json::from_value(probe).expect("checks send probes");
         Ok(match probe {
-            probe::Probe::Http(_) => serde_json::to_value(&self.http),
+            probe::Probe::Http(_) | probe::Probe::Talk(_) => serde_json::to_value(&self.http),
             probe::Probe::Arp(_) => serde_json::to_value(&self.arp),
             probe::Probe::Ipvs(_) => serde_json::to_value(table()),
             probe::Probe::State(_) if host == "rs3" => {
                 return Err(Error::new("rs3 is in a bad way").into());
             }
             probe::Probe::State(_) => serde_json::to_value(State::default()),
+            probe::Probe::Hold(_) | probe::Probe::Scheduled(_) => {
+                unreachable!("no check here asks a model")
+            }
             probe::Probe::Command(_) => unreachable!("no check here runs a command"),
         }
         .expect("plain data"))
@@ -204,7 +208,7 @@ fn reads_the_example_in_its_own_documentation() {
     let node = node(&yaml);
     let checks = node.get("checks").expect("it has checks").sequence().expect("a list");
     let hosts = ["client", "lb1", "rs1", "rs2", "rs3"];
-    assert_eq!(read(checks, hosts).expect("it is right").len(), 4);
+    assert_eq!(read(checks, hosts).expect("it is right").len(), 5);
 }
 
 #[test]

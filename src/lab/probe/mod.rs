@@ -13,30 +13,40 @@ use crate::modules::Error;
 mod arp;
 mod capture;
 mod command;
+mod endpoint;
+mod hold;
 mod http;
 mod ipvs;
 mod packet;
 mod port;
 mod response;
+mod scheduled;
 mod seconds;
 mod state;
+mod talk;
 
 pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
-pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
+pub use endpoint::{Endpoint, NotAnEndpoint};
+pub use hold::{Held, Hold, Open, Opened, Transport};
+pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
+pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
+pub use talk::{Carrier, Talk};
 
 /// One look at the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// Requests, each over a fresh connection; answered by [`HttpAnswers`].
+    /// Connections that stay open; answered by [`Held`].
+    Hold(Hold),
+    /// Requests, each over a fresh connection; answered by [`Answers`].
     Http(Http),
     /// Who has an address; answered by [`ArpAnswers`].
     Arp(Arp),
@@ -44,6 +54,10 @@ pub enum Probe {
     Command(Command),
     /// The IPVS table; answered by [`Table`].
     Ipvs(Ipvs),
+    /// Connections and datagrams; answered by [`Answers`].
+    Talk(Talk),
+    /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
+    Scheduled(ScheduledBy),
     /// What the host is like; answered by [`State`].
     State(StateOf),
 }
@@ -69,10 +83,13 @@ macro_rules! looks {
 }
 
 looks! {
-    Http(Http) -> HttpAnswers;
+    Hold(Hold) -> Held;
+    Http(Http) -> Answers;
     Arp(Arp) -> ArpAnswers;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
+    Talk(Talk) -> Answers;
+    Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
 }
 
@@ -81,10 +98,13 @@ pub fn run(probe: Value) -> Result<Value, Error> {
     let probe: Probe =
         serde_json::from_value(probe).map_err(|error| Error::new(format!("bad probe: {error}")))?;
     match probe {
+        Probe::Hold(hold) => seen(&hold.run()?),
         Probe::Http(http) => seen(&http.run()?),
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
+        Probe::Talk(talk) => seen(&talk.run()?),
+        Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),
     }
 }

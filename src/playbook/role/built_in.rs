@@ -18,6 +18,8 @@ pub static BUILT_IN_ROLES: &[(&str, &str)] = files! { "playbooks/roles":
     "lvs_real_server/defaults/main.yml"
     "lvs_real_server/meta/argument_specs.yml"
     "lvs_real_server/tasks/main.yml"
+    "lvs_real_server/tasks/tunnel.yml"
+    "lvs_real_server/vars/main.yml"
     "nginx_backend/defaults/main.yml"
     "nginx_backend/handlers/main.yml"
     "nginx_backend/meta/argument_specs.yml"
