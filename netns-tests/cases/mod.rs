@@ -27,6 +27,7 @@ mod playbook;
 mod readme;
 mod schedulers;
 mod ssh;
+mod topologies;
 mod vm;
 
 /// Every case.
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<Case> {
         readme::CASES,
         schedulers::CASES,
         ssh::CASES,
+        topologies::CASES,
         vm::CASES,
     ]
     .into_iter()

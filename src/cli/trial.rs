@@ -1,6 +1,6 @@
 //! `lvsmith lab test`: make a lab, run its playbook twice, look at its checks, end it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,9 +10,13 @@ use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain, file};
+use super::{Exit, complain};
 use crate::diagnostic::Diagnostic;
 use crate::lab::trial::{Report, Trial};
+
+mod kept;
+
+use kept::Kept;
 
 /// What `lab test` takes.
 #[derive(Debug, Args)]
@@ -20,9 +24,8 @@ pub(super) struct Test {
     /// The lab's folder, or its lab.yml
     #[arg(default_value = ".")]
     lab: PathBuf,
-    /// Write the report as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    kept: Kept,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -38,21 +41,25 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     }
     let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
     let both = (read, test.run.options());
-    let (trial, options) = match both {
+    let (mut trial, mut options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),
         (Err(mistakes), _) | (_, Err(mistakes)) => {
             return refuse(&mut *test.run.output.audience(), &mistakes).into();
         }
     };
+    trial.pick(&mut options);
     // Not only after a VM was booted.
     if let Err(mistakes) = trial.check(&options) {
         return refuse(&mut *test.run.output.audience(), &mistakes).into();
     }
-    match test.place.choose(trial.topology.requires_ipvs()) {
+    // A VM shares the folders, so they must be there before it.
+    if let Err(exit) = test.kept.prepare() {
+        return exit.into();
+    }
+    match test.place.choose(&trial.topology) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {
-            let folder = test.json.as_deref().map(file::folder_of);
-            return place::again(options, folder.into_iter().collect());
+            return place::again(options, test.kept.folders());
         }
         Ok(Place::Here) => {}
     }
@@ -67,14 +74,8 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     if let Some(error) = &report.error {
         complain(&Diagnostic::from(error.clone()));
     }
-    let exit = exit_of_trial(&report);
-    match test.json.map(|file| write(&file, &report)) {
-        Some(Err(error)) => {
-            complain(&error);
-            Exit::Environment.max(exit).into()
-        }
-        _ => exit.into(),
-    }
+    let graph = trial.graph(&options).ok();
+    test.kept.write(&report, graph, exit_of_trial(&report)).into()
 }
 
 fn exit_of_trial(report: &Report) -> Exit {
@@ -87,9 +88,4 @@ fn exit_of_trial(report: &Report) -> Exit {
         Exit::Declared => Exit::CheckFailed,
         exit => exit,
     }
-}
-
-fn write(path: &Path, report: &Report) -> Result<(), Diagnostic> {
-    let text = serde_json::to_string_pretty(report).map_err(|error| file::failed(path, &error))?;
-    file::write(path, (text + "\n").as_bytes())
 }

@@ -25,6 +25,7 @@ pub mod dnf;
 pub mod fail;
 pub mod file;
 pub(crate) mod filesystem;
+pub mod fou;
 mod host;
 pub mod hostname;
 pub mod import_role;
@@ -62,6 +63,7 @@ pub mod wait_for;
 pub use around::Around;
 pub use filesystem::{Bytes, ContentDigest, Placed};
 pub use host::{Host, HostKind};
+pub use modprobe::kernel_has;
 
 /// A state that a task declares.
 pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {
@@ -354,6 +356,7 @@ pub static TABLE: &[Module] = &[
     ),
     Module::controller::<fail::Fail>("fail", &["ansible.builtin.fail"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<fou::Fou>("fou", &[]),
     Module::resource::<hostname::Hostname>("hostname", &["ansible.builtin.hostname"]),
     Module::controller::<import_role::ImportRole>("import_role", &["ansible.builtin.import_role"]),
     Module::controller::<import_tasks::ImportTasks>(

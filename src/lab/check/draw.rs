@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::Roster;
-use crate::lab::probe::{Answer, ArpAnswers, Coverage, HttpAnswers, Outcome, Table};
+use crate::lab::probe::{Answer, Answers, ArpAnswers, Coverage, Outcome, Table};
 use crate::netlink::MacAddress;
 use crate::netlink::ipvs::{Forward, ServiceKey};
 
@@ -51,7 +51,7 @@ pub(super) fn order(named: &[&str]) -> String {
 }
 
 /// Which real server answered how many requests, in which order, and who handed it over.
-pub(super) fn http(seen: &HttpAnswers, expected: &[&str], lab: &Roster) -> String {
+pub(super) fn answers(seen: &Answers, expected: &[&str], lab: &Roster) -> String {
     let total = seen.requests.len();
     let who: Vec<&str> = seen
         .requests

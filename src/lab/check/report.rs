@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,6 +34,30 @@ impl Verdict {
     /// Notes something wrong.
     pub fn problem(&mut self, line: impl Into<String>) {
         self.problems.push(line.into());
+    }
+}
+
+/// The same thing said of several requests, said once.
+#[derive(Default)]
+pub(super) struct Grouped(IndexMap<String, Vec<usize>>);
+
+impl Grouped {
+    pub(super) fn add(&mut self, number: usize, what: String) {
+        self.0.entry(what).or_default().push(number);
+    }
+
+    pub(super) fn tell(self, verdict: &mut Verdict) {
+        self.tell_as("request", verdict);
+    }
+
+    /// Tells it of what is called so.
+    pub(super) fn tell_as(self, called: &str, verdict: &mut Verdict) {
+        for (what, numbers) in self.0 {
+            let plural = if numbers.len() == 1 { "" } else { "s" };
+            let listed: Vec<String> = numbers.iter().take(12).map(usize::to_string).collect();
+            let more = if numbers.len() > 12 { ", …" } else { "" };
+            verdict.problem(format!("{called}{plural} {}{more}: {what}", listed.join(", ")));
+        }
     }
 }
 

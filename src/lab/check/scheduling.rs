@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::cause::{self, Traffic};
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, draw};
 use crate::connection::CallError;
-use crate::lab::probe::{Answer, Coverage, HttpAnswers, Outcome, Response, Seconds, Transport};
-use crate::netlink::ipvs::DestinationKey;
+use crate::lab::probe::{Answer, Answers, Coverage, Outcome, Response, Seconds, Transport};
+use crate::netlink::ipvs::{DestinationKey, Protocol};
 
 mod judge;
 mod look;
@@ -113,16 +113,17 @@ impl Scheduling {
             let outcome = match &step.failure {
                 Some(failure) => Outcome::Failed(failure.clone()),
                 None => Outcome::Response(Response {
-                    status: 200,
+                    status: None,
                     headers: indexmap::IndexMap::new(),
                     body: name(step.chosen, scene.lab),
+                    bytes: None,
                     truncated: false,
                 }),
             };
             let (local, peer) = (step.client, self.target.to);
             Answer { local, peer, seconds: 0.0, reply_macs: Vec::new(), outcome }
         };
-        let answers = HttpAnswers {
+        let answers = Answers {
             requests: seen.steps.iter().map(answer).collect(),
             not_sent: 0,
             capture: Coverage::Unavailable("nothing was captured".into()),
@@ -132,6 +133,7 @@ impl Scheduling {
             service: self.target.to,
             servers: Vec::new(),
             in_turn: false,
+            protocol: if self.target.udp { Protocol::Udp } else { Protocol::Tcp },
             seen: &answers,
         };
         cause::of_traffic(&traffic, scene)

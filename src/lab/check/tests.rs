@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnostic::Source;
 use crate::lab::Interface;
 use crate::lab::probe::{
-    self, Answer, ArpAnswer, ArpAnswers, Coverage, Failure, HttpAnswers, Outcome, Response, Stage,
+    self, Answer, Answers, ArpAnswer, ArpAnswers, Coverage, Failure, Outcome, Response, Stage,
     State, Table, Trouble, VirtualService,
 };
 use crate::modules::Error;
@@ -28,8 +28,13 @@ pub(super) fn lab() -> Roster {
             name: "eth0".into(),
             network: "lan".into(),
             addresses: vec![format!("192.168.0.{last}/24").parse().expect("an address")],
-            cable: format!("{name}.0"),
+            cables: vec![format!("{name}.0")],
             mac: mac(last),
+            mtu: None,
+            inward: Default::default(),
+            outward: Default::default(),
+            vlan: None,
+            ports: Vec::new(),
         }],
     };
     Roster(vec![
@@ -62,7 +67,7 @@ pub(super) fn table() -> Table {
 }
 
 /// Answers to requests, by the name of who answered; `!` for a request that was refused.
-pub(super) fn answers(names: &str) -> HttpAnswers {
+pub(super) fn answers(names: &str) -> Answers {
     let answer = |(at, name): (u16, &str)| {
         let last = name.strip_prefix("rs").and_then(|n| n.parse::<u8>().ok()).map(|n| 92 + n);
         let outcome = match name {
@@ -72,9 +77,10 @@ pub(super) fn answers(names: &str) -> HttpAnswers {
                 message: "connection refused".into(),
             }),
             name => Outcome::Response(Response {
-                status: 200,
+                status: Some(200),
                 headers: IndexMap::from([("x-real-server".into(), name.into())]),
                 body: format!("{name}\n"),
+                bytes: None,
                 truncated: false,
             }),
         };
@@ -86,7 +92,7 @@ pub(super) fn answers(names: &str) -> HttpAnswers {
             outcome,
         }
     };
-    HttpAnswers {
+    Answers {
         requests: (0..).zip(names.split_whitespace()).map(answer).collect(),
         not_sent: 0,
         capture: Coverage::Complete,
@@ -125,7 +131,7 @@ fn read_checks(yaml: &str) -> Result<Vec<Declared>, String> {
 /// A lab that answers probes with what it is given, and every host's state with the same.
 struct Fake {
     hosts: Vec<LabHost>,
-    http: HttpAnswers,
+    http: Answers,
     arp: ArpAnswers,
     broken: Option<Error>,
 }
@@ -147,7 +153,7 @@ impl Hosts for Fake {
         }
         let probe: probe::Probe = serde_json::from_value(probe).expect("checks send probes");
         Ok(match probe {
-            probe::Probe::Http(_) => serde_json::to_value(&self.http),
+            probe::Probe::Http(_) | probe::Probe::Talk(_) => serde_json::to_value(&self.http),
             probe::Probe::Arp(_) => serde_json::to_value(&self.arp),
             probe::Probe::Ipvs(_) => serde_json::to_value(table()),
             probe::Probe::State(_) if host == "rs3" => {

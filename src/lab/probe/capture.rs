@@ -4,12 +4,12 @@
 //! this is the proof that the director was passed by. Frames are filtered here rather than
 //! by a BPF program: a prober's own traffic is small, and the filter is then plain code.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use serde::{Deserialize, Serialize};
 
 use super::packet::{self, PacketSocket};
+use crate::lab::monitor::Packet;
 use crate::netlink::MacAddress;
 
 /// How far the captured frames can be relied on.
@@ -24,7 +24,7 @@ pub enum Coverage {
     Unavailable(String),
 }
 
-/// A frame of a TCP connection.
+/// A frame of a connection, or a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Segment {
     ethernet_source: MacAddress,
@@ -90,25 +90,12 @@ fn describe(error: &std::io::Error) -> String {
     }
 }
 
-/// Reads a frame as a TCP segment, if it is one; the frame may be cut after its headers.
+/// Reads where a frame comes from and goes, if it carries ports; it may be cut after its headers.
 fn segment(frame: &[u8]) -> Option<Segment> {
-    let packet = LaxSlicedPacket::from_ethernet(frame).ok()?;
-    let Some(LinkSlice::Ethernet2(ethernet)) = packet.link else { return None };
-    let (source, destination): (IpAddr, IpAddr) = match &packet.net {
-        Some(LaxNetSlice::Ipv4(v4)) => {
-            (v4.header().source_addr().into(), v4.header().destination_addr().into())
-        }
-        Some(LaxNetSlice::Ipv6(v6)) => {
-            (v6.header().source_addr().into(), v6.header().destination_addr().into())
-        }
-        _ => return None,
-    };
-    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
-    Some(Segment {
-        ethernet_source: MacAddress(ethernet.source()),
-        source: SocketAddr::new(source, tcp.source_port()),
-        destination: SocketAddr::new(destination, tcp.destination_port()),
-    })
+    let packet = Packet::read(frame)?;
+    let ip = packet.ip()?;
+    let (source, destination) = (ip.from()?, ip.to()?);
+    Some(Segment { ethernet_source: packet.source, source, destination })
 }
 
 #[cfg(test)]
@@ -159,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_is_no_tcp_and_never_panics() {
+    fn passes_over_what_has_no_ports_and_never_panics() {
         let frame = reply(b"hello");
-        for length in 0..54 {
+        for length in 0..48 {
             assert_eq!(segment(&frame[..length]), None, "cut at {length}");
         }
-        let mut udp = frame.clone();
-        udp[23] = 17;
-        assert_eq!(segment(&udp), None);
+        let mut ospf = frame.clone();
+        ospf[23] = 89;
+        assert_eq!(segment(&ospf), None);
         assert_eq!(segment(&[0xff; 200]), None);
     }
 }

@@ -19,7 +19,7 @@ use crate::modules::Error;
 use crate::netlink::MacAddress;
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
-const GIVE_UP: usize = 3;
+pub(super) const GIVE_UP: usize = 3;
 
 /// How long a server may take to close a connection after its answer.
 const CLOSING: Duration = Duration::from_millis(250);
@@ -55,7 +55,7 @@ fn one() -> u32 {
 
 /// What became of the requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HttpAnswers {
+pub struct Answers {
     /// One for each request that was made, in their order.
     pub requests: Vec<Answer>,
     /// Requests that were not made any more, since those before timed out in a row.
@@ -161,7 +161,7 @@ impl Http {
         Seconds::from_millis(3_000)
     }
 
-    pub(super) fn run(&self) -> Result<HttpAnswers, Error> {
+    pub(super) fn run(&self) -> Result<Answers, Error> {
         // A machine without the file knows no names.
         let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
         let peer = self.url.resolve(&hosts).ok_or_else(|| {
@@ -181,7 +181,7 @@ impl Http {
             }
         }
         let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
-        Ok(HttpAnswers {
+        Ok(Answers {
             requests: answers,
             not_sent: self.requests.saturating_sub(made),
             capture: capture.finish(),
@@ -216,7 +216,8 @@ impl Http {
         let start = Instant::now();
         let deadline = start + self.timeout.0;
         let (socket, port, outcome, seconds) = loop {
-            let socket = self.socket(peer)?;
+            let tcp = |domain| Socket::new(domain, Type::STREAM, None);
+            let socket = source(peer, self.source, self.source_port, tcp)?;
             let local = socket.local_addr().map(|address| address.as_socket());
             let port = local.ok().flatten().map_or(0, |local| local.port());
             let mut connection = Timed { socket: &socket, deadline };
@@ -245,41 +246,46 @@ impl Http {
         let local = local.unwrap_or(SocketAddr::new(unspecified(peer), port));
         Ok(Answer { local, peer, seconds, reply_macs: capture.replies(peer, port), outcome })
     }
-
-    /// A socket bound before it connects, so that its port is known even when that fails.
-    fn socket(&self, peer: SocketAddr) -> Result<Socket, Error> {
-        let address = self.source.unwrap_or(unspecified(peer));
-        let open = |port: u16| {
-            let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
-            if self.source_port.is_some() {
-                // The connection before may still be on its way out.
-                socket.set_reuse_address(true)?;
-            }
-            socket.bind(&SocketAddr::new(address, port).into())?;
-            Ok(socket)
-        };
-        let taken = |result: &io::Result<Socket>| {
-            result.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
-        };
-        let opened = match self.source_port {
-            Some(port) => open(port),
-            None => {
-                let mut tries = (0..TRIES).map(|_| open(port::next()));
-                tries.find(|result| !taken(result)).unwrap_or_else(|| open(0))
-            }
-        };
-        opened.map_err(|error| {
-            let port = self.source_port.map(|port| format!(":{port}")).unwrap_or_default();
-            let error = Error::io(format!("failed to use the source `{address}{port}`"), &error);
-            match self.source {
-                Some(_) => error.hint("`source` must be an address of this host"),
-                None => error,
-            }
-        })
-    }
 }
 
-/// The address of the peer's family that leaves the choice to the kernel.
+/// A socket bound before it connects, so that its port is known even when that fails; to an
+/// address and a port, or to a port that nobody has used lately.
+pub(super) fn source(
+    peer: SocketAddr,
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    new: impl Fn(Domain) -> io::Result<Socket>,
+) -> Result<Socket, Error> {
+    let from = address.unwrap_or(unspecified(peer));
+    let open = |number: u16| {
+        let socket = new(Domain::for_address(peer))?;
+        if port.is_some() {
+            // The connection before may still be on its way out.
+            socket.set_reuse_address(true)?;
+        }
+        socket.bind(&SocketAddr::new(from, number).into())?;
+        Ok(socket)
+    };
+    let taken = |result: &io::Result<Socket>| {
+        result.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    };
+    let opened = match port {
+        Some(port) => open(port),
+        None => {
+            let mut tries = (0..TRIES).map(|_| open(port::next()));
+            tries.find(|result| !taken(result)).unwrap_or_else(|| open(0))
+        }
+    };
+    opened.map_err(|error| {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let error = Error::io(format!("failed to use the source `{from}{port}`"), &error);
+        match address {
+            Some(_) => error.hint("`source` must be an address of this host"),
+            None => error,
+        }
+    })
+}
+
 pub(super) fn unspecified(peer: SocketAddr) -> IpAddr {
     if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
@@ -302,7 +308,6 @@ impl Timed<'_> {
     }
 }
 
-/// What went wrong, told apart and in words.
 pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
     let trouble = match broken {
         Broken::Closed(_) => Trouble::Closed,
@@ -312,6 +317,7 @@ pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
             (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Trouble::Timeout,
             (ErrorKind::ConnectionRefused, _) => Trouble::Refused,
             (ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _) => Trouble::Reset,
+            (ErrorKind::UnexpectedEof, _) => Trouble::Closed,
             (ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable, _) => Trouble::Unreachable,
             _ => Trouble::Other,
         },

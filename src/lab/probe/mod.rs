@@ -13,6 +13,7 @@ use crate::modules::Error;
 mod arp;
 mod capture;
 mod command;
+mod endpoint;
 mod hold;
 mod http;
 mod ipvs;
@@ -22,19 +23,22 @@ mod response;
 mod scheduled;
 mod seconds;
 mod state;
+mod talk;
 
 pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
+pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use hold::{Held, Hold, Open, Opened, Transport};
-pub use http::{Answer, Failure, Http, HttpAnswers, Outcome, Stage, Trouble};
+pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
 pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
+pub use talk::{Carrier, Talk};
 
 /// One look at the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +46,7 @@ pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_
 pub enum Probe {
     /// Connections that stay open; answered by [`Held`].
     Hold(Hold),
-    /// Requests, each over a fresh connection; answered by [`HttpAnswers`].
+    /// Requests, each over a fresh connection; answered by [`Answers`].
     Http(Http),
     /// Who has an address; answered by [`ArpAnswers`].
     Arp(Arp),
@@ -50,6 +54,8 @@ pub enum Probe {
     Command(Command),
     /// The IPVS table; answered by [`Table`].
     Ipvs(Ipvs),
+    /// Connections and datagrams; answered by [`Answers`].
+    Talk(Talk),
     /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
     Scheduled(ScheduledBy),
     /// What the host is like; answered by [`State`].
@@ -78,10 +84,11 @@ macro_rules! looks {
 
 looks! {
     Hold(Hold) -> Held;
-    Http(Http) -> HttpAnswers;
+    Http(Http) -> Answers;
     Arp(Arp) -> ArpAnswers;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
+    Talk(Talk) -> Answers;
     Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
 }
@@ -96,6 +103,7 @@ pub fn run(probe: Value) -> Result<Value, Error> {
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
+        Probe::Talk(talk) => seen(&talk.run()?),
         Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),
     }

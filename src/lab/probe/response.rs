@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{Answer, Wanted};
+use crate::modules::Bytes;
 
 /// What a probe wants of an answer.
 pub(super) const WANTED: Wanted = Wanted { limit: 16 << 10, head_only: false };
@@ -14,12 +15,16 @@ const NAMES_ITSELF: &str = "x-real-server";
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
-    /// The status code.
-    pub status: u16,
+    /// The status code; `None` where the protocol has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// The headers that tell servers apart (`Server` and `X-…`), names in lower case.
     pub headers: IndexMap<String, String>,
     /// The body, at most 16 KiB of it.
     pub body: String,
+    /// The same as it came, where the protocol is not one of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
     /// Set when the body goes on; the rest was not fetched.
     #[serde(default)]
     pub truncated: bool,
@@ -34,7 +39,7 @@ impl Response {
         self.headers.get(NAMES_ITSELF).map(String::as_str).or_else(|| {
             let body = self.body.trim();
             let a_name = (1..=63).contains(&body.len()) && body.chars().all(name_like);
-            (self.status == 200 && a_name).then_some(body)
+            (self.status.is_none_or(|status| status == 200) && a_name).then_some(body)
         })
     }
 }
@@ -43,9 +48,10 @@ impl From<Answer> for Response {
     fn from(answer: Answer) -> Self {
         let tells = |(name, _): &(String, String)| name == "server" || name.starts_with("x-");
         Self {
-            status: answer.status,
+            status: Some(answer.status),
             headers: answer.headers.into_iter().filter(tells).collect(),
             body: String::from_utf8_lossy(&answer.body).into_owned(),
+            bytes: None,
             truncated: answer.truncated,
         }
     }

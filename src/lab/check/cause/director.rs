@@ -19,7 +19,7 @@ pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
             causes.push(cause);
             continue;
         }
-        match scene.service(director, traffic.service) {
+        match scene.service(director, traffic.protocol, traffic.service) {
             Some(service) => causes.extend(of_service(director, state, service, traffic, scene)),
             None => causes.extend(no_service(director, state, traffic)),
         }

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::Roster;
-use crate::lab::probe::{ArpAnswers, HttpAnswers, State, VirtualService};
+use crate::lab::probe::{Answers, ArpAnswers, State, VirtualService};
 use crate::netlink::ipvs::{Protocol, ServiceKey};
 
 mod client;
@@ -72,8 +72,10 @@ pub(super) struct Traffic<'a> {
     pub(super) servers: Vec<&'a str>,
     /// Whether they must answer in turn.
     pub(super) in_turn: bool,
+    /// What they are carried by.
+    pub(super) protocol: Protocol,
     /// What became of the requests.
-    pub(super) seen: &'a HttpAnswers,
+    pub(super) seen: &'a Answers,
 }
 
 /// Why requests did not go as expected: from the client by way of the director to the servers.
@@ -146,11 +148,16 @@ impl Scene<'_> {
         if active.is_empty() { all } else { active }
     }
 
-    /// The virtual service that takes TCP connections to an address and port, on a director.
-    fn service(&self, director: &str, at: SocketAddr) -> Option<&VirtualService> {
+    /// The virtual service that takes connections to an address and port, on a director.
+    fn service(
+        &self,
+        director: &str,
+        protocol: Protocol,
+        at: SocketAddr,
+    ) -> Option<&VirtualService> {
         let table = self.state(director)?.ipvs.as_ref()?;
         let find = |port: u16| {
-            let wanted = ServiceKey::address(Protocol::Tcp, at.ip(), port);
+            let wanted = ServiceKey::address(protocol, at.ip(), port);
             table.services.iter().find(move |one| one.state.service.key == wanted)
         };
         // Port 0 is every port that has no service of its own.

@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Cause, Scene, Traffic, addresses, client, resolution};
 use crate::lab::probe::State;
 use crate::lint::words;
-use crate::netlink::ipvs::{Destination, Forward, Tunnel};
+use crate::netlink::ipvs::{Destination, Forward, Protocol, Tunnel};
 
 pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     let mut causes = Vec::new();
     for director in scene.active_directors(traffic.service.ip()) {
-        let Some(service) = scene.service(director, traffic.service) else { continue };
+        let Some(service) = scene.service(director, traffic.protocol, traffic.service) else {
+            continue;
+        };
         for row in &service.destinations {
             let destination = &row.destination;
             let Some(host) = scene.owner(destination.key.address) else { continue };
@@ -28,7 +30,7 @@ pub(super) fn alone(host: &str, traffic: &Traffic, scene: &Scene) -> Vec<Cause> 
     let Some(state) = scene.state(host) else { return Vec::new() };
     let mut causes: Vec<Cause> =
         unreachable(host, state, traffic.service.ip()).into_iter().collect();
-    causes.extend(deaf(host, state, traffic.service));
+    causes.extend(deaf(host, state, traffic.service, traffic.protocol));
     causes.extend(complaints(traffic, scene));
     causes
 }
@@ -58,7 +60,7 @@ impl At<'_> {
         if as_it_is {
             causes.extend(self.no_vip());
         }
-        causes.extend(deaf(self.host, self.state, target));
+        causes.extend(deaf(self.host, self.state, target, self.traffic.protocol));
         match self.destination.forward {
             Forward::Nat => causes.extend(self.way_back()),
             Forward::Tunnel(Tunnel::Ipip) => causes.extend(self.no_tunnel()),
@@ -138,10 +140,16 @@ fn unreachable(host: &str, state: &State, address: IpAddr) -> Option<Cause> {
     resolution::down(host, &holder.interface, state)
 }
 
-/// Nobody takes connections to the address and port.
-fn deaf(host: &str, state: &State, target: SocketAddr) -> Option<Cause> {
+/// Nobody takes connections, or datagrams, to the address and port.
+fn deaf(host: &str, state: &State, target: SocketAddr, protocol: Protocol) -> Option<Cause> {
     let port = target.port();
-    let listeners: Vec<_> = state.listeners(port).collect();
+    let sockets = match protocol {
+        Protocol::Tcp => &state.listening,
+        Protocol::Udp => &state.bound,
+        // Who listens for SCTP is not known.
+        Protocol::Sctp | Protocol::Other(_) => return None,
+    };
+    let listeners: Vec<_> = sockets.iter().filter(|one| one.port == port).collect();
     if listeners.iter().any(|one| one.takes(target.ip())) {
         return None;
     }
@@ -152,14 +160,16 @@ fn deaf(host: &str, state: &State, target: SocketAddr) -> Option<Cause> {
             Cause::on(host, message).proof(format!("{host} listens on {}", heard.join(", "))),
         );
     }
-    let nginx = if state.processes.contains_key("nginx") { "" } else { " (nginx is not running)" };
-    let ports: Vec<String> = state.listening.iter().map(ToString::to_string).collect();
+    let web = protocol == Protocol::Tcp;
+    let without = web && !state.processes.contains_key("nginx");
+    let nginx = if without { " (nginx is not running)" } else { "" };
+    let ports: Vec<String> = sockets.iter().map(ToString::to_string).collect();
     let mut cause = Cause::on(host, format!("nothing listens on port {port} on {host}{nginx}"))
         .proof(match ports.as_slice() {
             [] => format!("{host} listens nowhere"),
             ports => format!("{host} listens on {}", ports.join(", ")),
         });
-    if let Some(last) = state.nginx_errors.last() {
+    if let Some(last) = state.nginx_errors.last().filter(|_| web) {
         cause = cause.proof(format!("nginx's error log on {host}: {last}"));
     }
     Some(cause)
@@ -169,13 +179,12 @@ fn deaf(host: &str, state: &State, target: SocketAddr) -> Option<Cause> {
 fn complaints(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     for response in traffic.seen.requests.iter().filter_map(|one| one.response()) {
-        let Some(host) = response.real_server().filter(|_| response.status >= 400) else {
-            continue;
-        };
+        let Some(status) = response.status.filter(|status| *status >= 400) else { continue };
+        let Some(host) = response.real_server() else { continue };
         let Some(last) = scene.state(host).and_then(|state| state.nginx_errors.last()) else {
             continue;
         };
-        let cause = Cause::on(host, format!("{host} answers with status {}", response.status))
+        let cause = Cause::on(host, format!("{host} answers with status {status}"))
             .proof(format!("nginx's error log on {host}: {last}"));
         if !causes.contains(&cause) {
             causes.push(cause);

@@ -89,13 +89,14 @@ fn forward(states: &mut States, forward: Forward) {
     }
 }
 
-fn found(states: &States, seen: &HttpAnswers) -> Vec<Cause> {
+fn found(states: &States, seen: &Answers) -> Vec<Cause> {
     let lab = lab();
     let traffic = Traffic {
         client: "client",
         service: (VIP, 80).into(),
         servers: vec!["rs1", "rs2", "rs3"],
         in_turn: true,
+        protocol: Protocol::Tcp,
         seen,
     };
     of_traffic(&traffic, &Scene { lab: &lab, states })
@@ -282,8 +283,14 @@ fn looks_at_no_director_when_a_real_server_was_asked_itself() {
     let lab = lab();
     let seen = answers("!");
     let service = ([192, 168, 0, 93], 80).into();
-    let traffic =
-        Traffic { client: "client", service, servers: Vec::new(), in_turn: false, seen: &seen };
+    let traffic = Traffic {
+        client: "client",
+        service,
+        servers: Vec::new(),
+        in_turn: false,
+        protocol: Protocol::Tcp,
+        seen: &seen,
+    };
     let causes = of_traffic(&traffic, &Scene { lab: &lab, states: &states });
     let messages: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
     assert_eq!(messages, ["nothing listens on port 80 on rs1"]);
@@ -311,7 +318,7 @@ fn finds_a_client_without_a_route_and_what_nginx_says() {
     };
     (*stage, *trouble) = (Stage::Connect, Trouble::Unreachable);
     if let Outcome::Response(Response { status, .. }) = &mut seen.requests[1].outcome {
-        *status = 403;
+        *status = Some(403);
     }
     states["rs2"].nginx_errors.push("directory index of \"/srv/\" is forbidden".into());
     let causes = found(&states, &seen);

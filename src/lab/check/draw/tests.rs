@@ -3,14 +3,18 @@ use super::*;
 
 #[test]
 fn draws_who_answered_what() {
-    let drawn = http(&answers("rs1 rs2 rs3 rs1 rs2 rs3 rs1 rs2 !"), &["rs1", "rs2", "rs3"], &lab());
+    let drawn = super::answers(
+        &answers("rs1 rs2 rs3 rs1 rs2 rs3 rs1 rs2 !"),
+        &["rs1", "rs2", "rs3"],
+        &lab(),
+    );
     insta::assert_snapshot!(drawn);
     assert!(drawn.lines().all(|line| line.chars().count() <= usize::from(WIDTH)));
 }
 
 #[test]
 fn draws_a_server_that_answered_nothing_and_one_that_nobody_expected() {
-    let drawn = http(&answers("rs1 rs9"), &["rs1", "rs2"], &lab());
+    let drawn = super::answers(&answers("rs1 rs9"), &["rs1", "rs2"], &lab());
     assert!(drawn.contains("│ rs2") && drawn.contains("0 of 2"), "{drawn}");
     assert!(drawn.contains("│ rs9"), "{drawn}");
 }

@@ -2,6 +2,7 @@ use rstest::rstest;
 
 use super::super::tests::{answers, check, check_error, lab, mac};
 use super::*;
+use crate::lab::probe::Coverage;
 
 fn http(expect: &str) -> Http {
     check(&format!(
@@ -9,7 +10,7 @@ fn http(expect: &str) -> Http {
     ))
 }
 
-fn problems(expect: &str, seen: &HttpAnswers) -> Vec<String> {
+fn problems(expect: &str, seen: &Answers) -> Vec<String> {
     http(expect).judge(seen, &lab()).problems
 }
 
@@ -79,7 +80,7 @@ fn judges_no_order_of_requests_that_were_not_made() {
 fn judges_status_and_body_of_every_answer() {
     let mut seen = answers("rs1 rs2");
     if let probe::Outcome::Response(response) = &mut seen.requests[1].outcome {
-        response.status = 503;
+        response.status = Some(503);
     }
     assert_eq!(problems("", &seen), ["request 2: status 503, not 200"]);
     assert_eq!(problems("status: 503", &seen), ["request 1: status 200, not 503"]);

@@ -1,7 +1,7 @@
 //! Holding the kernel's choices against the model's, one connection after the other.
 
 use super::{Course, Scheduling, Step, name};
-use crate::lab::check::http::Grouped;
+use crate::lab::check::report::Grouped;
 use crate::lab::check::{Roster, Verdict, draw};
 use crate::lab::model::{Model, Prediction, Request, View, held};
 use crate::netlink::ipvs::DestinationKey;

@@ -55,7 +55,7 @@ fn probe(to: SocketAddr, requests: u32) -> Http {
     }
 }
 
-fn troubles(answers: &HttpAnswers) -> Vec<Option<(Stage, Trouble)>> {
+fn troubles(answers: &Answers) -> Vec<Option<(Stage, Trouble)>> {
     answers.requests.iter().map(|one| one.failure().map(|f| (f.stage, f.trouble))).collect()
 }
 

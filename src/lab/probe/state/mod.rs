@@ -39,6 +39,9 @@ pub struct State {
     pub sysctls: BTreeMap<String, String>,
     /// Where programs wait for TCP connections.
     pub listening: Vec<Listener>,
+    /// Where programs wait for UDP datagrams.
+    #[serde(default)]
+    pub bound: Vec<Listener>,
     /// The programs that run, and how often.
     pub processes: BTreeMap<String, u32>,
     /// The IPVS table, where the kernel has IPVS.
@@ -168,6 +171,7 @@ impl StateOf {
         keep(proc::neighbours().map(|found| state.neighbours = found));
         keep(proc::sysctls().map(|found| state.sysctls = found));
         keep(proc::listening().map(|found| state.listening = found));
+        keep(proc::bound().map(|found| state.bound = found));
         keep(proc::processes().map(|found| state.processes = found));
         keep(proc::last_lines("/var/log/nginx/error.log").map(|found| state.nginx_errors = found));
         keep(match (Ipvs {}).run() {

@@ -30,6 +30,8 @@ const LINES: usize = 20;
 const TAIL: u64 = 16 << 10;
 /// `TCP_LISTEN` in net/tcp_states.h, as `/proc/net/tcp` writes it.
 const LISTEN: &str = "0A";
+/// `TCP_CLOSE` there, which a UDP socket is in that waits for anybody.
+const WAITS: &str = "07";
 /// `ATF_COM` in linux/if_arp.h: the entry is resolved.
 const RESOLVED: u32 = 0x2;
 
@@ -97,24 +99,33 @@ fn parse_neighbours(table: &str) -> Vec<Neighbour> {
 }
 
 pub(super) fn listening() -> Found<Vec<Listener>> {
-    let mut found = parse_listening(&text("/proc/thread-self/net/tcp")?);
+    sockets("tcp", LISTEN)
+}
+
+pub(super) fn bound() -> Found<Vec<Listener>> {
+    sockets("udp", WAITS)
+}
+
+fn sockets(protocol: &str, wanted: &str) -> Found<Vec<Listener>> {
+    let table = format!("/proc/thread-self/net/{protocol}");
+    let mut found = parse_listening(&text(&table)?, wanted);
     // A kernel without IPv6 has no such file.
-    if let Ok(six) = text("/proc/thread-self/net/tcp6") {
-        found.extend(parse_listening(&six));
+    if let Ok(six) = text(format!("{table}6")) {
+        found.extend(parse_listening(&six, wanted));
     }
     found.sort_unstable();
     found.dedup();
     Ok(found)
 }
 
-fn parse_listening(table: &str) -> Vec<Listener> {
+fn parse_listening(table: &str, wanted: &str) -> Vec<Listener> {
     let entry = |line: &str| {
         let mut words = line.split_whitespace();
         let (address, port) = words.nth(1)?.split_once(':')?;
         let state = words.nth(1)?;
         let address = parse_hexadecimal(address)?;
         let port = u16::from_str_radix(port, 16).ok()?;
-        (state == LISTEN).then_some(Listener { address, port })
+        (state == wanted).then_some(Listener { address, port })
     };
     table.lines().skip(1).filter_map(entry).collect()
 }
@@ -245,13 +256,16 @@ garbage
             1: 5900A8C0:0050 0A00A8C0:9C41 01 00000000:00000000\n\
             2: short\n";
         assert_eq!(
-            parse_listening(four),
+            parse_listening(four, LISTEN),
             [Listener { address: "192.168.0.89".parse().expect("literal"), port: 80 }]
         );
         let six = "header\n 0: 000000FD000000000000000089000000:0050 0:0 0A\n";
-        assert_eq!(parse_listening(six)[0].address, "fd00::89".parse::<IpAddr>().expect("literal"));
+        assert_eq!(
+            parse_listening(six, LISTEN)[0].address,
+            "fd00::89".parse::<IpAddr>().expect("literal")
+        );
         let odd = "header\n 0: 00é0:0050 0:0 0A\n 0: 0123456:0050 0:0 0A\n";
-        assert_eq!(parse_listening(odd), []);
+        assert_eq!(parse_listening(odd, LISTEN), []);
     }
 
     #[test]
