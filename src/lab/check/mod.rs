@@ -120,9 +120,9 @@ static TABLE: &[Kind] = &[
     Kind::of::<Command, command::Written>("command"),
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<Scheduling, scheduling::Written>("scheduling"),
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
-    Kind::of::<Scheduling, scheduling::Written>("scheduling"),
 ];
 
 /// The schema of each kind of check, by name.
