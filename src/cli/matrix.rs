@@ -14,7 +14,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::trial::Test;
+use super::trial::Kept;
 use super::{Exit, complain, file, place};
 use crate::diagnostic::Diagnostic;
 use crate::lab::topology::Combination;
@@ -27,11 +27,10 @@ const VM: u64 = 1_500_000;
 const OWN: [&str; 4] = ["--only", "--jobs", "-j", "--json"];
 
 /// Runs every combination; the exit code is that of the worst.
-pub(super) fn run(test: &Test, combinations: &[Combination]) -> ExitCode {
-    if test.report.is_some() {
-        let error = Diagnostic::new("`--report` is about one combination of the matrix")
-            .hint("pick one with `--only KEY=VALUE`");
-        complain(&error);
+pub(super) fn run(combinations: &[Combination], at_a_time: Option<u16>, kept: &Kept) -> ExitCode {
+    if let Some(option) = kept.of_one() {
+        let error = Diagnostic::new(format!("`{option}` is about one combination of the matrix"));
+        complain(&error.hint("pick one with `--only KEY=VALUE`"));
         return Exit::BadInput.into();
     }
     let start = Instant::now();
@@ -52,7 +51,7 @@ pub(super) fn run(test: &Test, combinations: &[Combination]) -> ExitCode {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..jobs(test.jobs, combinations.len()) {
+        for _ in 0..jobs(at_a_time, combinations.len()) {
             scope.spawn(work);
         }
     });
@@ -63,7 +62,7 @@ pub(super) fn run(test: &Test, combinations: &[Combination]) -> ExitCode {
     let all = counted(combinations.len(), "combination");
     anstream::println!("\n{passed} of {all} passed in {seconds:.2} s");
     let worst = ended.iter().map(|one| one.code).max().unwrap_or_default();
-    let Some(path) = &test.json else { return ExitCode::from(worst) };
+    let Some(path) = kept.json() else { return ExitCode::from(worst) };
     let report = json!({
         "passed": worst == 0,
         "seconds": seconds,

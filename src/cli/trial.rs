@@ -1,6 +1,6 @@
 //! `lvsmith lab test`: make a lab, run its playbook twice, look at its checks, end it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,32 +10,29 @@ use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain, file, matrix};
+use super::{Exit, complain, matrix};
 use crate::diagnostic::Diagnostic;
-use crate::lab::environment;
 use crate::lab::topology::{Combination, Topology};
 use crate::lab::trial::{Report, Trial};
-use crate::modules::process::Timestamp;
-use crate::report::{Exhibits, page};
+
+mod kept;
+
+pub(super) use kept::Kept;
 
 /// What `lab test` takes.
 #[derive(Debug, Args)]
 pub(super) struct Test {
     /// The lab's folder, or its lab.yml
     #[arg(default_value = ".")]
-    pub(super) lab: PathBuf,
+    lab: PathBuf,
     /// Of the lab's matrix only combinations with this; several of one key are alternatives
     #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) only: Vec<String>,
+    only: Vec<String>,
     /// How many combinations of the matrix at a time; as many as processors and memory allow
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(super) jobs: Option<u16>,
-    /// Write the report as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) json: Option<PathBuf>,
-    /// Write the report as a page of HTML, with pictures, that needs nothing else
-    #[arg(long, value_name = "FILE")]
-    pub(super) report: Option<PathBuf>,
+    jobs: Option<u16>,
+    #[command(flatten)]
+    kept: Kept,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -51,7 +48,7 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     }
     let combination = match Topology::combinations(&test.lab, &test.only) {
         Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
-        Ok(all) if all.len() > 1 => return matrix::run(&test, &all),
+        Ok(all) if all.len() > 1 => return matrix::run(&all, test.jobs, &test.kept),
         Ok(all) => all.into_iter().next(),
     };
     if let Some(kernel) = combination.as_ref().and_then(Combination::kernel) {
@@ -72,20 +69,19 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     if let Err(mistakes) = trial.check(&options) {
         return refuse(&mut *test.run.output.audience(), &mistakes).into();
     }
+    // A VM shares the folders, so they must be there before it.
+    if let Err(exit) = test.kept.prepare() {
+        return exit.into();
+    }
     match test.place.choose(&trial.topology) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {
-            let files = [&test.json, &test.report].into_iter().flatten();
-            let mut folders: Vec<PathBuf> = files.map(|file| file::folder_of(file)).collect();
-            folders.dedup();
-            return place::again(options, folders);
+            return place::again(options, test.kept.folders());
         }
         Ok(Place::Here) => {}
     }
     super::catch_interrupts();
     let mut audience = test.run.output.audience();
-    let when = Timestamp::now().to_string();
-    let when = when.split('.').next().map(|when| format!("{when} UTC")).unwrap_or_default();
     let report = match trial.run(&options, &mut *audience) {
         Ok(report) => report,
         Err(mistakes) => return refuse(&mut *audience, &mistakes).into(),
@@ -95,23 +91,8 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     if let Some(error) = &report.error {
         complain(&Diagnostic::from(error.clone()));
     }
-    let exit = exit_of_trial(&report);
-    let json = test.json.map(|file| write_json(&file, &report));
-    let page = test.report.map(|file| {
-        let exhibits = Exhibits {
-            graph: trial.graph(&options).ok(),
-            when,
-            environment: environment::versions(),
-        };
-        file::write(&file, page(&report, &exhibits).as_bytes())
-    });
-    let failed = [json, page].into_iter().flatten().filter_map(Result::err);
-    failed
-        .fold(exit, |exit, error| {
-            complain(&error);
-            Exit::Environment.max(exit)
-        })
-        .into()
+    let graph = trial.graph(&options).ok();
+    test.kept.write(&report, graph, exit_of_trial(&report)).into()
 }
 
 fn exit_of_trial(report: &Report) -> Exit {
@@ -124,9 +105,4 @@ fn exit_of_trial(report: &Report) -> Exit {
         Exit::Declared => Exit::CheckFailed,
         exit => exit,
     }
-}
-
-fn write_json(path: &Path, report: &Report) -> Result<(), Diagnostic> {
-    let text = serde_json::to_string_pretty(report).map_err(|error| file::failed(path, &error))?;
-    file::write(path, (text + "\n").as_bytes())
 }
