@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 use crate::measure::LVSMITH;
 
+mod crowd;
 mod engine;
 mod hosts;
 mod ipvs;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     }
     let mut well = templates && (inside || lab::run().is_well());
     well &= inside || hosts::run().is_well();
+    well &= inside || crowd::run().is_well();
     well &= match (inside, lvsmith::vm::needed()) {
         (false, true) => ipvs_in_vm(&arguments),
         _ => ipvs::run().map(|book| book.is_well()),

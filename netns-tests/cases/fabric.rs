@@ -3,20 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::support::{Trial, lab, trial};
+use crate::support::{ROOT, Trial, lab, trial};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
     native("fabric::routes_between_networks", routes),
     Case { name: "fabric::wires_vlans_and_bonds", needs: Needs::Ipvs, run: wires },
+    native("fabric::what_the_documentation_shows_works", documented),
     native("fabric::a_package_must_be_there", package),
     native("fabric::a_command_that_fails_is_shown", command),
     native("fabric::what_the_kernel_lacks_skips_a_lab", skipped),
     native("fabric::a_check_that_hangs_ends_at_its_deadline", deadline),
     native("fabric::a_trial_ends_at_its_timeout", timeout),
     native("fabric::checks_are_picked_by_their_tags", tags),
+    native("fabric::every_combination_of_a_matrix_runs", matrix),
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -37,6 +39,15 @@ fn tried(host: &str, file: &str, more: &[&str]) -> Result<Trial> {
 
 fn routes() -> Result<()> {
     trial(&lab("routed"), &[])?.passed().map(drop)
+}
+
+/// The first lab file of the documentation.
+fn documented() -> Result<()> {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/lab.md"))?;
+    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("lab.yml"), block.context("a block of YAML")?)?;
+    trial(folder.path(), &[])?.passed()?.says("passed: lab two-hosts").map(drop)
 }
 
 fn wires() -> Result<()> {
@@ -100,4 +111,19 @@ fn tags() -> Result<()> {
         ensure!(ran == names, "{more:?} ran {ran:?}");
     }
     Ok(())
+}
+
+fn matrix() -> Result<()> {
+    let all = trial(&lab("matrix"), &[])?;
+    ensure!(all.exit == Some(3), "exit {:?}\n{}", all.exit, all.text);
+    all.says("passed: word=one number=2 in")?.says("FAILED: word=two number=1 in")?;
+    all.says("2 of 4 combinations passed")?;
+    let ran = all.report["combinations"].as_array().cloned().unwrap_or_default();
+    let passed: Vec<bool> = ran.iter().map(|one| one["passed"] == true).collect();
+    ensure!(passed == [true, true, false, false], "{}", all.report);
+    ensure!(ran[3]["combination"] == serde_json::json!({"word": "two", "number": 2}));
+    let picked = trial(&lab("matrix"), &["--only", "word=two", "--skip-tags", "strict"])?;
+    picked.passed()?.says("2 of 2 combinations passed")?;
+    let one = trial(&lab("matrix"), &["--only", "word=one", "--only", "number=2"])?;
+    one.passed()?.says("passed: lab matrix in").map(drop)
 }

@@ -5,6 +5,7 @@ use crate::Case;
 mod bad_days;
 mod boot;
 mod broken;
+mod deaths;
 mod fabric;
 mod ipvs;
 mod ipvs_command;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         boot::CASES,
         broken::CASES,
+        deaths::CASES,
         fabric::CASES,
         ipvs::CASES,
         ipvs_command::CASES,

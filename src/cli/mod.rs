@@ -23,6 +23,7 @@ mod ipvsadm;
 mod lab;
 mod lint;
 mod listing;
+mod matrix;
 mod modules;
 mod output;
 mod place;

@@ -34,6 +34,12 @@ pub(super) enum Place {
 }
 
 impl PlaceArgs {
+    /// Asks for a VM with that kernel, unless something else was asked for.
+    pub(super) fn take_kernel(&mut self, kernel: &str) {
+        self.vm = !self.no_vm;
+        self.machine.kernel.get_or_insert_with(|| kernel.into());
+    }
+
     /// Decides; an exit code when it cannot be had.
     pub(super) fn choose(self, topology: &Topology) -> Result<Place, Exit> {
         if vm::inside() {

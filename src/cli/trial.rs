@@ -10,13 +10,14 @@ use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain};
+use super::{Exit, complain, matrix};
 use crate::diagnostic::Diagnostic;
+use crate::lab::topology::{Combination, Topology};
 use crate::lab::trial::{Report, Trial};
 
 mod kept;
 
-use kept::Kept;
+pub(super) use kept::Kept;
 
 /// What `lab test` takes.
 #[derive(Debug, Args)]
@@ -24,6 +25,12 @@ pub(super) struct Test {
     /// The lab's folder, or its lab.yml
     #[arg(default_value = ".")]
     lab: PathBuf,
+    /// Of the lab's matrix only combinations with this; several of one key are alternatives
+    #[arg(long, value_name = "KEY=VALUE")]
+    only: Vec<String>,
+    /// How many combinations of the matrix at a time; as many as processors and memory allow
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
     #[command(flatten)]
     kept: Kept,
     #[command(flatten)]
@@ -39,7 +46,17 @@ pub(super) fn run(mut test: Test) -> ExitCode {
         Ok(defaults) => test.run.fall_back(&defaults),
         Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
     }
-    let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
+    let combination = match Topology::combinations(&test.lab, &test.only) {
+        Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
+        Ok(all) if all.len() > 1 => return matrix::run(&all, test.jobs, &test.kept),
+        Ok(all) => all.into_iter().next(),
+    };
+    if let Some(kernel) = combination.as_ref().and_then(Combination::kernel) {
+        test.place.take_kernel(kernel);
+    }
+    let read = Trial::read(&test.lab, combination.as_ref(), |topology| {
+        test.reach.choose(topology);
+    });
     let both = (read, test.run.options());
     let (mut trial, mut options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),

@@ -60,7 +60,7 @@ pub enum Vm {
 pub struct MachineArgs {
     /// Kernel image, or the release of a cached kernel, or how that begins (`6.12`).
     #[arg(long, value_name = "FILE")]
-    kernel: Option<PathBuf>,
+    pub(super) kernel: Option<PathBuf>,
     /// Folder of that kernel's modules, such as `/lib/modules/6.1.0-56-amd64`.
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,

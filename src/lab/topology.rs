@@ -17,7 +17,9 @@
 
 mod address;
 mod hosts;
+mod include;
 mod many;
+mod matrix;
 mod name;
 mod networks;
 mod place;
@@ -35,6 +37,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::address::Subnet;
+pub use self::matrix::Combination;
 pub use self::name::{GroupName, HostName, LabName, ModuleName, NetworkName, PackageName};
 use self::place::value_at;
 pub use self::wire::Wire;
@@ -63,6 +66,8 @@ pub struct Topology {
     pub requires: Vec<Requirement>,
     /// How long the whole trial may take.
     pub timeout: Option<Duration>,
+    /// What of its matrix it was read with.
+    pub combination: Combination,
     /// How the playbook's agents get onto the hosts.
     pub connection: Reach,
     /// The checks, each with its place, for [`crate::lab`] to decode.
@@ -186,24 +191,34 @@ impl Reach {
 }
 
 impl Topology {
-    /// Reads a lab file, or the one in a folder.
+    /// Reads a lab file, or the one in a folder; of a matrix, with the first value of each key.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
-        let file = match path {
-            here if here == Path::new(".") => PathBuf::from(FILE),
-            folder if folder.is_dir() => folder.join(FILE),
-            file => file.to_owned(),
-        };
-        if !file.exists() {
-            return Err(Diagnostic::new(format!("there is no `{}`", file.display()))
-                .hint(format!("a lab is a folder with a `{FILE}`, or the path of such a file"))
-                .into());
-        }
+        Self::read_as(path, None)
+    }
+
+    /// The combinations of a lab's matrix, of some keys only those that are wanted, each written
+    /// `scheduler=rr`; one that is empty where the lab has none.
+    pub fn combinations(path: &Path, only: &[String]) -> Result<Vec<Combination>, Diagnostics> {
+        matrix::combinations(&include::read(&file_of(path)?)?, only)
+    }
+
+    /// Reads a lab file, or the one in a folder, with one combination of its matrix.
+    pub fn read_as(path: &Path, combination: Option<&Combination>) -> Result<Self, Diagnostics> {
+        let file = file_of(path)?;
         // An absolute folder: a lab that is up is found from anywhere.
         let folder = file.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned));
         let folder = folder.unwrap_or_default();
-        let node = Node::read_file(&file)?;
+        let node = include::read(&file)?;
+        let first = matrix::combinations(&node, &[])?.into_iter().next().unwrap_or_default();
+        let combination = combination.cloned().unwrap_or(first);
+        // Without a matrix two braces are two braces.
+        let node = match node.get("matrix") {
+            Some(_) => matrix::rendered(node, &combination)?,
+            None => node,
+        };
         let mut mistakes = Diagnostics::default();
         let topology = Self::decode(&node, folder.clone());
+        let topology = topology.map(|topology| Self { combination, ..topology });
         let topology = topology.map_err(|found| mistakes.0.extend(found.0)).ok();
         // Whoever writes a lab wants to know of all that is wrong with the file at once.
         find_playbook(&node, &folder, &mut mistakes);
@@ -249,6 +264,7 @@ impl Topology {
             playbook: file.playbook,
             requires: file.requires,
             timeout: file.timeout.map(|timeout| timeout.0),
+            combination: Combination::default(),
             connection: file.connection,
             checks,
         })
@@ -258,6 +274,20 @@ impl Topology {
     #[must_use]
     pub fn requires_ipvs(&self) -> bool {
         self.requires.contains(&Requirement::Ipvs)
+    }
+}
+
+/// The lab file that a path stands for.
+fn file_of(path: &Path) -> Result<PathBuf, Diagnostic> {
+    let file = match path {
+        here if here == Path::new(".") => PathBuf::from(FILE),
+        folder if folder.is_dir() => folder.join(FILE),
+        file => file.to_owned(),
+    };
+    match file.exists() {
+        true => Ok(file),
+        false => Err(Diagnostic::new(format!("there is no `{}`", file.display()))
+            .hint(format!("a lab is a folder with a `{FILE}`, or the path of such a file"))),
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::check::{self, Agents, CheckReport, LabHost};
 use super::deadline::Deadline;
 use super::monitor::Monitor;
+use super::topology::Combination;
 use super::{Error, Graph, HostState, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
@@ -75,6 +76,9 @@ pub struct Report {
     /// Why it was not run at all: what the kernel lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// What of its matrix it ran with.
+    #[serde(skip_serializing_if = "Vars::is_empty")]
+    pub combination: Vars,
     /// Whether the run was interrupted.
     #[serde(skip)]
     pub interrupted: bool,
@@ -111,7 +115,8 @@ impl Report {
 }
 
 impl Trial {
-    /// Picks checks by their tags: those words of `--tags` and `--skip-tags` that a check bears
+    /// Makes the matrix's values variables, unless they were given otherwise, and picks checks by
+    /// their tags: those words of `--tags` and `--skip-tags` that a check bears
     /// are about checks, and no more about the tasks of the playbook.
     pub fn pick(&mut self, options: &mut Options) {
         let known: HashSet<String> =
@@ -119,6 +124,9 @@ impl Trial {
         let taken = |tags: &mut Vec<String>| -> Vec<String> {
             tags.extract_if(.., |tag| known.contains(tag.as_str())).collect()
         };
+        for (name, value) in self.topology.combination.variables() {
+            options.extra.entry(name).or_insert(value);
+        }
         let (only, without) = (taken(&mut options.tags), taken(&mut options.skip_tags));
         let one_of = |check: &check::Declared, tags: &[String]| {
             check.tags.iter().any(|tag| tags.contains(tag))
@@ -127,13 +135,14 @@ impl Trial {
             .retain(|check| (only.is_empty() || one_of(check, &only)) && !one_of(check, &without));
     }
 
-    /// Reads a lab file, or a folder's, with the playbook it names. `adjust` has the last word
-    /// on the topology.
+    /// Reads a lab file, or a folder's, with the playbook it names, and with one combination of
+    /// its matrix or the first. `adjust` has the last word on the topology.
     pub fn read(
         path: &std::path::Path,
+        combination: Option<&Combination>,
         adjust: impl FnOnce(&mut Topology),
     ) -> Result<Self, Diagnostics> {
-        let mut topology = Topology::read(path)?;
+        let mut topology = Topology::read_as(path, combination)?;
         adjust(&mut topology);
         let mut mistakes = Diagnostics::default();
         let mut all = |result: Diagnostics| mistakes.0.extend(result.0);
@@ -198,6 +207,7 @@ impl Trial {
             hosts: IndexMap::new(),
             converged: Summary::default(),
             skipped: super::lacking(&self.topology),
+            combination: self.topology.combination.all().clone(),
             interrupted: false,
             error: None,
         };

@@ -29,13 +29,18 @@ pub(in super::super) fn apply(
         let inventory = trial::inventory(&topology)?;
         let own = topology.playbook.as_ref().map(|own| topology.folder.join(own));
         let path = playbook.map(Path::to_owned).or(own).unwrap_or_else(|| "site.yml".into());
-        Ok((inventory, Playbook::read(&trial::relative(path))?))
+        let variables = topology.combination.variables();
+        Ok((inventory, Playbook::read(&trial::relative(path))?, variables))
     });
-    let (inventory, playbook) = match read {
-        Ok(both) => both,
+    let (inventory, playbook, variables) = match read {
+        Ok(all) => all,
         Err(mistakes) => return refuse(audience, &mistakes).into(),
     };
-    let ran = engine::run(&playbook, &inventory, &InLab(&running), options, audience);
+    let mut options = options.clone();
+    for (name, value) in variables {
+        options.extra.entry(name).or_insert(value);
+    }
+    let ran = engine::run(&playbook, &inventory, &InLab(&running), &options, audience);
     match ran {
         Ok(summary) => exit_of(&summary).into(),
         Err(mistakes) => refuse(audience, &mistakes).into(),

@@ -65,7 +65,7 @@ impl Graph {
         for text in &self.extra_vars {
             extra.extend(extra_vars(text)?);
         }
-        let trial = Trial::read(&self.lab, |_| ())?;
+        let trial = Trial::read(&self.lab, None, |_| ())?;
         let graph = trial.graph(&Options { extra, ..Options::default() })?;
         Ok(match self.format {
             Format::Svg => graph.svg(),

@@ -13,7 +13,7 @@ use crate::report::{Exhibits, page};
 
 /// Which files are written.
 #[derive(Debug, Args)]
-pub(super) struct Kept {
+pub(in super::super) struct Kept {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -46,6 +46,18 @@ impl Kept {
                 Exit::Environment
             })
         })
+    }
+
+    /// Where the report is to be as JSON.
+    pub(in super::super) fn json(&self) -> Option<&Path> {
+        self.json.as_deref()
+    }
+
+    /// An option that is about one trial and not about several.
+    pub(in super::super) fn of_one(&self) -> Option<&'static str> {
+        let said = [self.report.is_some(), self.sequence.is_some(), self.pcap.is_some()];
+        let options = ["--report", "--sequence", "--pcap"];
+        said.into_iter().zip(options).find_map(|(said, option)| said.then_some(option))
     }
 
     /// The folders that the files are in, each once.

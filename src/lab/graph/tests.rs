@@ -18,7 +18,7 @@ fn graph(text: &str) -> Graph {
 
 fn of(folder: &str) -> Graph {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks").join(folder);
-    Trial::read(&path, |_| ()).unwrap().graph(&Options::default()).unwrap()
+    Trial::read(&path, None, |_| ()).unwrap().graph(&Options::default()).unwrap()
 }
 
 const NAT: &str = "\

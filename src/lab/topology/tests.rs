@@ -436,3 +436,16 @@ fn a_vlan_has_one_name_and_a_module_a_usable_one() {
     let expected = "lab.yml:2:22: `x y` cannot be the name of a module";
     assert_eq!(decode(text).unwrap_err().to_string(), expected);
 }
+
+#[test]
+fn the_lab_files_of_the_documentation_are_right() {
+    let page = include_str!("../../../docs/lab.md");
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).collect();
+    assert!(blocks.len() > 6, "{}", blocks.len());
+    for block in blocks {
+        let text = block.split("```").next().unwrap();
+        let lab = decode(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let hosts = lab.hosts.keys().map(|host| host.as_str());
+        crate::lab::check::read(&lab.checks, hosts).unwrap_or_else(|error| panic!("{error}"));
+    }
+}

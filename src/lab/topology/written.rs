@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::address::{Addresses, Gateway, Subnet};
 use super::many::{All, OneOrMany};
@@ -26,6 +27,13 @@ use crate::lab::probe::Seconds;
 pub(super) struct File {
     /// What the lab is called; without it, as its folder is.
     pub name: Option<LabName>,
+    /// Other lab files, below what this one says.
+    #[serde(default, rename = "include")]
+    _include: Option<OneOrMany<String>>,
+    /// Values that the trial runs with, once for each combination: `kernel` is the kernel of a
+    /// micro-VM, every other key a variable of the playbook and of templates in this file.
+    #[serde(default, rename = "matrix")]
+    _matrix: Option<IndexMap<String, Vec<Value>>>,
     /// The networks by name, each a bridge.
     #[serde(default)]
     pub networks: IndexMap<NetworkName, Network>,

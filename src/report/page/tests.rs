@@ -47,6 +47,7 @@ fn report(checks: Vec<CheckReport>) -> Report {
     Report {
         lab: "a-lab".into(),
         skipped: None,
+        combination: Default::default(),
         kernel: "6.1.0".into(),
         vm: true,
         passed,
