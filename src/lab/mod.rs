@@ -8,6 +8,7 @@
 //! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
 //! judges what was seen. [`Graph`] is a lab as a picture.
 
+mod cable;
 mod channel;
 pub mod check;
 mod clone;
@@ -24,6 +25,7 @@ mod mounts;
 mod plan;
 pub mod probe;
 pub(crate) mod process;
+mod rerun;
 mod running;
 pub(crate) mod sshd;
 pub mod topology;

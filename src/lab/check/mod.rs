@@ -45,25 +45,38 @@ const PACKETS: usize = 2_000;
 /// So many packets are told as evidence.
 const TOLD: usize = 40;
 
+mod action;
 mod arp;
 mod cause;
 mod command;
 mod dns;
 mod draw;
+mod failover;
+mod hitless;
 mod hosts;
 mod http;
+mod idempotent;
 mod ipvs;
+mod no_residue;
 mod order;
+mod path;
 mod report;
 mod spread;
+mod steady;
 mod talk;
 
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
-pub use hosts::{Agents, Hosts, LabHost, Roster, look};
+pub use failover::Failover;
+pub use hitless::Hitless;
+pub(super) use hosts::look_by;
+pub use hosts::{Agents, Applied, Apply, Hosts, LabHost, Means, Prober, Roster, Stage, look};
 pub use http::Http;
+pub use idempotent::Idempotent;
 pub use ipvs::Ipvs;
+pub use no_residue::NoResidue;
+pub use path::Path;
 pub use report::{CheckReport, Verdict};
 pub use spread::ReplyFrom;
 pub use talk::{Talk, Tcp, Udp};
@@ -113,8 +126,13 @@ impl Kind {
 static TABLE: &[Kind] = &[
     Kind::of::<Arp, Arp>("arp"),
     Kind::of::<Command, command::Written>("command"),
+    Kind::of::<Failover, Failover>("failover"),
+    Kind::of::<Hitless, Hitless>("hitless"),
     Kind::of::<Http, http::Written>("http"),
+    Kind::of::<Idempotent, Idempotent>("idempotent"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<NoResidue, NoResidue>("no_residue"),
+    Kind::of::<Path, Path>("path"),
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
 ];
@@ -212,6 +230,8 @@ pub struct Declared {
     pub kind: &'static str,
     /// Where it stands.
     pub span: Span,
+    /// Whether it compares hosts with what they were before the playbook ran.
+    pub(super) compares: bool,
     check: Box<dyn Run>,
 }
 
@@ -319,7 +339,13 @@ fn decode(node: &Node) -> Result<Declared, Diagnostic> {
     };
     let check = (kind.decode)(arguments)?;
     let name = name.unwrap_or_else(|| check.title());
-    Ok(Declared { name, kind: kind.name, span: node.span.clone(), check })
+    Ok(Declared {
+        name,
+        kind: kind.name,
+        span: node.span.clone(),
+        compares: kind.name == "no_residue",
+        check,
+    })
 }
 
 /// Where a text stands within a node, as a value or as a key.

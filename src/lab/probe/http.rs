@@ -54,7 +54,7 @@ fn one() -> u32 {
 }
 
 /// What became of the requests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
     /// One for each request that was made, in their order.
     pub requests: Vec<Answer>,
@@ -162,15 +162,8 @@ impl Http {
     }
 
     pub(super) fn run(&self) -> Result<Answers, Error> {
-        // A machine without the file knows no names.
-        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-        let peer = self.url.resolve(&hosts).ok_or_else(|| {
-            Error::new(format!(
-                "`{}` is neither an address nor a name in /etc/hosts",
-                self.url.host
-            ))
-        })?;
-        let request = self.request()?;
+        let peer = self.url.here()?;
+        let request = request(&self.url, &self.headers, true)?;
         let mut capture = Capture::start();
         let mut answers: Vec<Answer> = Vec::new();
         while answers.len() < self.requests as usize {
@@ -188,24 +181,6 @@ impl Http {
         })
     }
 
-    fn request(&self) -> Result<Vec<u8>, Error> {
-        let named = |name: &str| self.headers.keys().any(|key| key.eq_ignore_ascii_case(name));
-        let mut text = format!("GET {} HTTP/1.1\r\n", self.url.path);
-        if !named("host") {
-            text += &format!("Host: {}\r\n", self.url.authority());
-        }
-        for (name, value) in &self.headers {
-            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
-                let shown = format!("{name}: {value}").escape_debug().to_string();
-                return Err(Error::new(format!("`{shown}` is not a header")));
-            }
-            text += &format!("{name}: {value}\r\n");
-        }
-        text += "Connection: close\r\n\r\n";
-        Ok(text.into_bytes())
-    }
-
     /// Makes one request; an error is one of this host, before anything was sent.
     fn ask(
         &self,
@@ -221,7 +196,7 @@ impl Http {
             let local = socket.local_addr().map(|address| address.as_socket());
             let port = local.ok().flatten().map_or(0, |local| local.port());
             let mut connection = Timed { socket: &socket, deadline };
-            let outcome = connection.exchange(peer, request);
+            let outcome = exchange(&mut connection, peer, request);
             let seconds = start.elapsed().as_secs_f64();
             match outcome {
                 Ok(response) => {
@@ -290,14 +265,57 @@ pub(super) fn unspecified(peer: SocketAddr) -> IpAddr {
     if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-impl Timed<'_> {
-    fn exchange(&mut self, peer: SocketAddr, request: &[u8]) -> Result<Response, (Stage, Broken)> {
-        self.connect(peer).map_err(|error| (Stage::Connect, error.into()))?;
-        self.send(request).map_err(|error| (Stage::Send, error.into()))?;
-        let answer = http::read(self, WANTED).map_err(|broken| (Stage::Receive, broken))?;
-        Ok(answer.into())
+/// The bytes of a request; the server is told to close after it, or to keep the connection.
+pub(super) fn request(
+    url: &Url,
+    headers: &IndexMap<String, String>,
+    close: bool,
+) -> Result<Vec<u8>, Error> {
+    let named = |name: &str| headers.keys().any(|key| key.eq_ignore_ascii_case(name));
+    let mut text = format!("GET {} HTTP/1.1\r\n", url.path);
+    if !named("host") {
+        text += &format!("Host: {}\r\n", url.authority());
     }
+    for (name, value) in headers {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
+            let shown = format!("{name}: {value}").escape_debug().to_string();
+            return Err(Error::new(format!("`{shown}` is not a header")));
+        }
+        text += &format!("{name}: {value}\r\n");
+    }
+    text += if close { "Connection: close\r\n\r\n" } else { "\r\n" };
+    Ok(text.into_bytes())
+}
 
+impl Url {
+    /// The address that it means on this host.
+    pub(super) fn here(&self) -> Result<SocketAddr, Error> {
+        // A machine without the file knows no names.
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        self.resolve(&hosts).ok_or_else(|| {
+            Error::new(format!("`{}` is neither an address nor a name in /etc/hosts", self.host))
+        })
+    }
+}
+
+/// One request over a connection of its own.
+pub(super) fn exchange(
+    connection: &mut Timed<'_>,
+    peer: SocketAddr,
+    request: &[u8],
+) -> Result<Response, (Stage, Broken)> {
+    connection.connect(peer).map_err(|error| (Stage::Connect, error.into()))?;
+    connection.send(request).map_err(|error| (Stage::Send, error.into()))?;
+    answer(connection).map_err(|broken| (Stage::Receive, broken))
+}
+
+/// Reads the answer to a request.
+pub(super) fn answer(connection: &mut Timed<'_>) -> Result<Response, Broken> {
+    http::read(connection, WANTED).map(Response::from)
+}
+
+impl Timed<'_> {
     /// Waits a moment for the server's end of the connection: who closes first keeps its port
     /// busy for a minute, and that should not be this host.
     fn let_the_server_close(&mut self) {

@@ -16,12 +16,14 @@ mod command;
 mod endpoint;
 mod http;
 mod ipvs;
+mod load;
 mod packet;
 mod port;
 mod response;
 mod seconds;
 mod state;
 mod talk;
+mod traces;
 
 pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
@@ -30,11 +32,13 @@ pub use command::{Command, CommandOutput};
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
+pub use load::{Held, HeldConnection, Hold, Load, Loaded, Shot};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
 pub use talk::{Carrier, Talk};
+pub use traces::{Traces, TracesOf};
 
 /// One look at the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +54,12 @@ pub enum Probe {
     Ipvs(Ipvs),
     /// Connections and datagrams; answered by [`Answers`].
     Talk(Talk),
+    /// Requests at a steady pace; answered by [`Loaded`].
+    Load(Load),
+    /// Connections that are kept open; answered by [`Held`].
+    Hold(Hold),
+    /// What a playbook may leave behind; answered by [`Traces`].
+    Traces(TracesOf),
     /// What the host is like; answered by [`State`].
     State(StateOf),
 }
@@ -80,6 +90,9 @@ looks! {
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
     Talk(Talk) -> Answers;
+    Load(Load) -> Loaded;
+    Hold(Hold) -> Held;
+    Traces(TracesOf) -> Traces;
     State(StateOf) -> State;
 }
 
@@ -93,6 +106,9 @@ pub fn run(probe: Value) -> Result<Value, Error> {
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
         Probe::Talk(talk) => seen(&talk.run()?),
+        Probe::Load(load) => seen(&load.run()?),
+        Probe::Hold(hold) => seen(&hold.run()?),
+        Probe::Traces(traces) => seen(&traces.run()?),
         Probe::State(state) => seen(&state.run()),
     }
 }

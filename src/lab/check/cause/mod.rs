@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Roster;
 use crate::lab::probe::{Answers, ArpAnswers, State, VirtualService};
-use crate::netlink::ipvs::{Protocol, ServiceKey};
+use crate::netlink::ipvs::{Forward, Protocol, ServiceKey};
 
 mod client;
 mod director;
@@ -86,6 +86,26 @@ pub(super) fn of_traffic(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     causes.extend(director::causes(traffic, scene));
     causes.extend(server::causes(traffic, scene));
     causes
+}
+
+/// Why replies take another way than they must: a director hands over by masquerading.
+pub(super) fn of_way(
+    reply: &[String],
+    service: SocketAddr,
+    protocol: Protocol,
+    scene: &Scene,
+) -> Vec<Cause> {
+    let passed = |host: &&str| reply.iter().any(|one| one == host);
+    let directors = scene.active_directors(service.ip()).into_iter().filter(passed);
+    let masquerading = directors.filter_map(|director| {
+        let found = scene.service(director, protocol, service)?;
+        let nat = found.destinations.iter().find(|one| one.destination.forward == Forward::Nat)?;
+        Some(
+            Cause::on(director, format!("{director} forwards by nat, so replies go back by it"))
+                .proof(format!("destination {} on {director}", nat.destination)),
+        )
+    });
+    masquerading.collect()
 }
 
 /// Why somebody answers ARP who must not, or does not who must.
