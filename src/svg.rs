@@ -37,6 +37,7 @@ impl Area {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
     Start,
+    Middle,
     End,
 }
 
@@ -105,6 +106,12 @@ impl Svg {
         self.xml.leaf("polyline", &[("class", class.to_owned()), ("points", points.join(" "))], "");
     }
 
+    /// A shape between these points.
+    pub(crate) fn shape(&mut self, class: &str, points: &[Point]) {
+        let points: Vec<String> = points.iter().map(|at| format!("{},{}", at.x, at.y)).collect();
+        self.xml.leaf("polygon", &[("class", class.to_owned()), ("points", points.join(" "))], "");
+    }
+
     pub(crate) fn dot(&mut self, class: &str, at: Point, radius: i32) {
         self.xml.leaf(
             "circle",
@@ -123,6 +130,7 @@ impl Svg {
             vec![("class", class.to_owned()), ("x", at.x.to_string()), ("y", at.y.to_string())];
         match anchor {
             Anchor::Start => {}
+            Anchor::Middle => attributes.push(("text-anchor", "middle".into())),
             Anchor::End => attributes.push(("text-anchor", "end".into())),
         }
         self.xml.leaf("text", &attributes, text);

@@ -1,5 +1,5 @@
 //! As much of XML as reports and pictures need: elements, attributes, text, and nothing in them
-//! that XML has no room for.
+//! that XML has no room for. What is written as HTML is XML as well, so that tests can read it.
 
 use std::fmt::Write;
 
@@ -8,21 +8,30 @@ use std::fmt::Write;
 pub(crate) struct Xml {
     text: String,
     open: Vec<&'static str>,
+    html: bool,
 }
+
+/// Elements of HTML that have no end tag; all others have one there, also when they are empty.
+const VOID: [&str; 5] = ["br", "hr", "img", "link", "meta"];
 
 impl Xml {
     /// A document.
     pub(crate) fn new() -> Self {
-        Self::starting("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+        Self::starting("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", false)
     }
 
     /// A part of another document, or one that needs no prologue.
     pub(crate) fn part() -> Self {
-        Self::starting("")
+        Self::starting("", false)
     }
 
-    fn starting(prologue: &str) -> Self {
-        Self { text: prologue.into(), open: Vec::new() }
+    /// A page of HTML.
+    pub(crate) fn page() -> Self {
+        Self::starting("<!DOCTYPE html>\n", true)
+    }
+
+    fn starting(prologue: &str, html: bool) -> Self {
+        Self { text: prologue.into(), open: Vec::new(), html }
     }
 
     /// Begins an element with elements in it.
@@ -43,10 +52,18 @@ impl Xml {
     /// An element with a text in it, or with nothing.
     pub(crate) fn leaf(&mut self, name: &'static str, attributes: &[(&str, String)], text: &str) {
         self.tag(name, attributes);
-        if text.is_empty() {
+        if text.is_empty() && (!self.html || VOID.contains(&name)) {
             self.text.push_str("/>\n");
         } else {
             let _ = writeln!(self.text, ">{}</{name}>", escaped(text, false));
+        }
+    }
+
+    /// Puts in what is markup already.
+    pub(crate) fn markup(&mut self, markup: &str) {
+        self.text.push_str(markup);
+        if !markup.ends_with('\n') {
+            self.text.push('\n');
         }
     }
 

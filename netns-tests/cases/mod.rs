@@ -24,7 +24,9 @@ mod modules;
 mod nftables;
 mod playbook;
 mod readme;
+mod schedulers;
 mod ssh;
+mod topologies;
 mod vm;
 
 /// Every case.
@@ -52,7 +54,9 @@ pub(crate) fn all() -> Vec<Case> {
         nftables::CASES,
         playbook::CASES,
         readme::CASES,
+        schedulers::CASES,
         ssh::CASES,
+        topologies::CASES,
         vm::CASES,
     ]
     .into_iter()

@@ -12,7 +12,10 @@ use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
 use super::{Exit, complain, file};
 use crate::diagnostic::Diagnostic;
+use crate::lab::environment;
 use crate::lab::trial::{Report, Trial};
+use crate::modules::process::Timestamp;
+use crate::report::{Exhibits, page};
 
 /// What `lab test` takes.
 #[derive(Debug, Args)]
@@ -23,6 +26,9 @@ pub(super) struct Test {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report as a page of HTML, with pictures, that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -51,13 +57,17 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     match test.place.choose(trial.topology.requires_ipvs()) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {
-            let folder = test.json.as_deref().map(file::folder_of);
-            return place::again(options, folder.into_iter().collect());
+            let files = [&test.json, &test.report].into_iter().flatten();
+            let mut folders: Vec<PathBuf> = files.map(|file| file::folder_of(file)).collect();
+            folders.dedup();
+            return place::again(options, folders);
         }
         Ok(Place::Here) => {}
     }
     super::catch_interrupts();
     let mut audience = test.run.output.audience();
+    let when = Timestamp::now().to_string();
+    let when = when.split('.').next().map(|when| format!("{when} UTC")).unwrap_or_default();
     let report = match trial.run(&options, &mut *audience) {
         Ok(report) => report,
         Err(mistakes) => return refuse(&mut *audience, &mistakes).into(),
@@ -68,13 +78,22 @@ pub(super) fn run(mut test: Test) -> ExitCode {
         complain(&Diagnostic::from(error.clone()));
     }
     let exit = exit_of_trial(&report);
-    match test.json.map(|file| write(&file, &report)) {
-        Some(Err(error)) => {
+    let json = test.json.map(|file| write_json(&file, &report));
+    let page = test.report.map(|file| {
+        let exhibits = Exhibits {
+            graph: trial.graph(&options).ok(),
+            when,
+            environment: environment::versions(),
+        };
+        file::write(&file, page(&report, &exhibits).as_bytes())
+    });
+    let failed = [json, page].into_iter().flatten().filter_map(Result::err);
+    failed
+        .fold(exit, |exit, error| {
             complain(&error);
-            Exit::Environment.max(exit).into()
-        }
-        _ => exit.into(),
-    }
+            Exit::Environment.max(exit)
+        })
+        .into()
 }
 
 fn exit_of_trial(report: &Report) -> Exit {
@@ -89,7 +108,7 @@ fn exit_of_trial(report: &Report) -> Exit {
     }
 }
 
-fn write(path: &Path, report: &Report) -> Result<(), Diagnostic> {
+fn write_json(path: &Path, report: &Report) -> Result<(), Diagnostic> {
     let text = serde_json::to_string_pretty(report).map_err(|error| file::failed(path, &error))?;
     file::write(path, (text + "\n").as_bytes())
 }

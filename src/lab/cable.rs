@@ -32,7 +32,7 @@ pub(super) fn plug(
     })?;
     let meant = |name: &str| interface.is_none_or(|wanted| wanted == name);
     let ends = wired.interfaces.iter().filter(|one| meant(&one.name));
-    let cables: Vec<String> = ends.map(|one| one.cable.clone()).collect();
+    let cables: Vec<String> = ends.flat_map(|one| one.cables.clone()).collect();
     if cables.is_empty() {
         let has: Vec<&str> = wired.interfaces.iter().map(|one| one.name.as_str()).collect();
         return Err(Error::Environment {

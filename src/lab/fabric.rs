@@ -30,15 +30,16 @@ pub(super) fn build(plan: &Plan, hosts: &[Process]) -> Result<(), Error> {
     }
     for (host, process) in plan.hosts.iter().zip(hosts) {
         for end in &host.interfaces {
-            let inside = Place::Process(process.pid);
-            let mut peer = Peer::new(interface(&end.name)?).inside(inside);
-            peer.mac = Some(end.mac);
-            let cable = interface(&end.cable)?;
             let bridge = bridges.iter().find(|(network, _)| **network == end.network);
-            let mut link = NewLink::new(cable, NewKind::Veth(peer));
-            link.master = bridge.map(|(_, index)| *index);
-            link.up = true;
-            route.create_link(&link)?;
+            for cable in &end.cables {
+                let inside = Place::Process(process.pid);
+                let mut peer = Peer::new(interface(&end.name)?).inside(inside);
+                peer.mac = Some(end.mac);
+                let mut link = NewLink::new(interface(cable)?, NewKind::Veth(peer));
+                link.master = bridge.map(|(_, index)| *index);
+                link.up = true;
+                route.create_link(&link)?;
+            }
         }
     }
     Ok(())

@@ -45,8 +45,8 @@ pub struct Interface {
     pub network: String,
     /// Its addresses with the prefixes of their subnets; the first is what the host is known by.
     pub addresses: Vec<IpNet>,
-    /// The other end of its cable, an interface in the lab keeper's network namespace.
-    pub cable: String,
+    /// The other ends of its cables, interfaces in the lab keeper's network namespace.
+    pub cables: Vec<String>,
     /// Its hardware address, the same in every run.
     pub mac: MacAddress,
 }
@@ -139,7 +139,7 @@ impl Plan {
                     name: format!("eth{number}"),
                     network: network.to_string(),
                     addresses: addresses.clone(),
-                    cable: cable(name, ordinal, number),
+                    cables: vec![cable(name, ordinal, number)],
                     mac,
                 }
             });
@@ -182,7 +182,7 @@ impl Plan {
 }
 
 /// The name of the keeper's end of a host's cable, such as `rs1.0` for its `eth0`.
-pub(super) fn cable(host: &str, ordinal: usize, number: usize) -> String {
+fn cable(host: &str, ordinal: usize, number: usize) -> String {
     let readable = format!("{host}.{number}");
     if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
 }

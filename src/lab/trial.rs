@@ -14,7 +14,7 @@ use super::check::{self, Agents, CheckReport, LabHost, Means};
 use super::monitor::Monitor;
 use super::probe::{Traces, TracesOf};
 use super::rerun::Rerun;
-use super::{Error, Graph, InLab, Lab, Topology};
+use super::{Error, Graph, HostState, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -66,6 +66,9 @@ pub struct Report {
     pub phases: Vec<Phase>,
     /// The checks, in order.
     pub checks: Vec<CheckReport>,
+    /// The hosts, once they were there.
+    #[serde(skip)]
+    pub hosts: IndexMap<String, HostState>,
     /// What the first run of the playbook came to.
     #[serde(skip)]
     pub converged: Summary,
@@ -158,6 +161,7 @@ impl Trial {
             seconds: 0.0,
             phases: Vec::new(),
             checks: Vec::new(),
+            hosts: IndexMap::new(),
             converged: Summary::default(),
             interrupted: false,
             error: None,
@@ -175,6 +179,7 @@ impl Trial {
                     ),
                     evidence: json!({ "hosts": state.hosts }),
                 };
+                report.hosts.clone_from(&state.hosts);
                 lab = Some(started);
                 done
             }

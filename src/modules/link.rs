@@ -1,18 +1,21 @@
-//! `link`: a network interface, up or down, and dummies and bridges made when missing.
+//! `link`: a network interface, up or down, and dummies, bridges and tunnels made when missing.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::network::HostAddress;
 use super::{Error, Host, Resource};
 use crate::netlink::InterfaceName;
-use crate::netlink::route::{self, LinkChange, NewKind, NewLink};
+use crate::netlink::route::{self, Ends, LinkChange, NewKind, NewLink};
 
 /// Sets a network interface up or down, and makes or removes virtual ones.
 ///
-/// An interface that does not exist is made when `type` says what it is.
+/// An interface that does not exist is made when `type` says what it is. A tunnel between other
+/// ends than it should have is made anew.
 ///
 /// ```yaml
 /// link:
@@ -35,6 +38,12 @@ pub struct Link {
     /// The largest packet, in bytes; left as it is when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// Of a tunnel: this host's address, which its packets are for; any by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<HostAddress>,
+    /// Of a tunnel: the address of its other end; any by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<HostAddress>,
 }
 
 /// A kind of interface that can be made.
@@ -45,6 +54,14 @@ pub enum Kind {
     Dummy,
     /// A switch.
     Bridge,
+    /// A tunnel of IPv4 within IPv4.
+    Ipip,
+    /// A tunnel of IPv6 within IPv4.
+    Sit,
+    /// A tunnel of IPv4 or IPv6 within IPv6.
+    Ip6tnl,
+    /// A tunnel of IPv4 or IPv6 within GRE within IPv4.
+    Gre,
 }
 
 impl Kind {
@@ -52,6 +69,30 @@ impl Kind {
         match self {
             Self::Dummy => "dummy",
             Self::Bridge => "bridge",
+            Self::Ipip => "ipip",
+            Self::Sit => "sit",
+            Self::Ip6tnl => "ip6tnl",
+            Self::Gre => "gre",
+        }
+    }
+
+    /// Whether the ends of such a tunnel have IPv6 addresses; nothing where it is no tunnel.
+    fn ends_in_v6(self) -> Option<bool> {
+        match self {
+            Self::Dummy | Self::Bridge => None,
+            Self::Ipip | Self::Sit | Self::Gre => Some(false),
+            Self::Ip6tnl => Some(true),
+        }
+    }
+
+    fn between(self, ends: Ends) -> NewKind<'static> {
+        match self {
+            Self::Dummy => NewKind::Dummy,
+            Self::Bridge => NewKind::Bridge,
+            Self::Ipip => NewKind::Ipip(ends),
+            Self::Sit => NewKind::Sit(ends),
+            Self::Ip6tnl => NewKind::Ip6Tunnel(ends),
+            Self::Gre => NewKind::Gre(ends),
         }
     }
 }
@@ -81,6 +122,8 @@ pub enum Change {
         kind: Kind,
         /// Its MTU, when given.
         mtu: Option<u32>,
+        /// The ends of a tunnel.
+        ends: Ends,
         /// Whether it is set up at once.
         up: bool,
     },
@@ -114,13 +157,22 @@ fn word(up: bool) -> &'static str {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Create { name, kind, up, .. } => {
-                write!(f, "create {} {name}, {}", kind.word(), word(*up))
+            Self::Create { name, kind, up, ends, .. } => {
+                write!(f, "create {} {name}", kind.word())?;
+                ends.local.iter().try_for_each(|local| write!(f, " local {local}"))?;
+                ends.remote.iter().try_for_each(|remote| write!(f, " remote {remote}"))?;
+                write!(f, ", {}", word(*up))
             }
             Self::Set { name, up } => write!(f, "{name}: {} -> {}", word(!up), word(*up)),
             Self::Mtu { name, from, to } => write!(f, "{name}: mtu {from} -> {to}"),
             Self::Remove { name } => write!(f, "remove {name}"),
         }
+    }
+}
+
+impl Link {
+    fn ends(&self) -> Ends {
+        Ends { local: self.local.map(|local| local.0), remote: self.remote.map(|remote| remote.0) }
     }
 }
 
@@ -131,6 +183,20 @@ impl Resource for Link {
     fn check(&self) -> Result<(), Error> {
         if self.state == State::Absent && self.name.as_str() == "lo" {
             return Err(Error::new("`lo` cannot be removed").hint("set it `down` instead"));
+        }
+        let v6 = self.kind.and_then(Kind::ends_in_v6);
+        for HostAddress(end) in [self.local, self.remote].into_iter().flatten() {
+            match v6 {
+                None => {
+                    return Err(Error::new("only a tunnel has `local` and `remote`")
+                        .hint("say which by `type: ipip`, `sit`, `ip6tnl` or `gre`"));
+                }
+                Some(v6) if v6 != end.is_ipv6() => {
+                    return Err(Error::new(format!("`{end}` cannot be the end of such a tunnel"))
+                        .hint("`ipip`, `sit` and `gre` are within IPv4, `ip6tnl` is within IPv6"));
+                }
+                Some(_) => {}
+            }
         }
         Ok(())
     }
@@ -165,10 +231,16 @@ impl Resource for Link {
                 return there.then(|| Change::Remove { name: name() }).into_iter().collect();
             }
         };
+        let ends = self.ends();
+        let create = |kind| Change::Create { name: name(), kind, mtu: self.mtu, ends, up };
         let Some(link) = observed else {
-            let create = |kind| Change::Create { name: name(), kind, mtu: self.mtu, up };
             return self.kind.map(create).into_iter().collect();
         };
+        let other = |given: Option<IpAddr>, found| given.is_some() && given != found;
+        if other(ends.local, link.ends.local) || other(ends.remote, link.ends.remote) {
+            let remove = Change::Remove { name: name() };
+            return std::iter::once(remove).chain(self.kind.map(create)).collect();
+        }
         let mut changes = Vec::new();
         if let Some(to) = self.mtu
             && to != link.mtu
@@ -184,11 +256,8 @@ impl Resource for Link {
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
         let routes = host.routes()?;
         match change {
-            Change::Create { name, kind, mtu, up } => {
-                let kind = match kind {
-                    Kind::Dummy => NewKind::Dummy,
-                    Kind::Bridge => NewKind::Bridge,
-                };
+            Change::Create { name, kind, mtu, ends, up } => {
+                let kind = kind.between(*ends);
                 let new = NewLink { mtu: *mtu, up: *up, ..NewLink::new(name.clone(), kind) };
                 routes.create_link(&new)?;
             }
@@ -232,6 +301,7 @@ mod tests {
             mtu,
             mac: None,
             master: None,
+            ends: Ends::default(),
         })
     }
 
@@ -249,6 +319,16 @@ mod tests {
             ("{name: vip0, type: dummy}", None, vec!["create dummy vip0, up"]),
             ("{name: vip0, type: dummy, state: down}", None, vec!["create dummy vip0, down"]),
             ("{name: vip0, state: absent}", found(true, 1500), vec!["remove vip0"]),
+            (
+                "{name: t0, type: ip6tnl, local: 'fd00::1'}",
+                None,
+                vec!["create ip6tnl t0 local fd00::1, up"],
+            ),
+            (
+                "{name: t0, type: ipip, local: 10.0.0.1, remote: 10.0.0.2}",
+                found(true, 1480),
+                vec!["remove t0", "create ipip t0 local 10.0.0.1 remote 10.0.0.2, up"],
+            ),
             ("{name: vip0, state: absent}", None, vec![]),
         ];
         for (yaml, observed, expected) in cases {
@@ -269,6 +349,14 @@ mod tests {
             let error = mistake::<Link>(yaml);
             assert!(error.contains(part), "{error} does not say `{part}`");
         }
-        assert!(travelled::<Link>("{name: lo, state: absent}").check().is_err());
+        for yaml in [
+            "{name: lo, state: absent}",
+            "{name: t0, type: ip6tnl, local: 10.0.0.1}",
+            "{name: t0, type: gre, remote: 'fd00::1'}",
+            "{name: t0, type: dummy, local: 10.0.0.1}",
+            "{name: t0, local: 10.0.0.1}",
+        ] {
+            assert!(travelled::<Link>(yaml).check().is_err(), "{yaml}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub mod dnf;
 pub mod fail;
 pub mod file;
 pub(crate) mod filesystem;
+pub mod fou;
 mod host;
 pub mod hostname;
 pub mod import_role;
@@ -354,6 +355,7 @@ pub static TABLE: &[Module] = &[
     ),
     Module::controller::<fail::Fail>("fail", &["ansible.builtin.fail"]),
     Module::action::<file::File>("file", &["ansible.builtin.file"]),
+    Module::resource::<fou::Fou>("fou", &[]),
     Module::resource::<hostname::Hostname>("hostname", &["ansible.builtin.hostname"]),
     Module::controller::<import_role::ImportRole>("import_role", &["ansible.builtin.import_role"]),
     Module::controller::<import_tasks::ImportTasks>(

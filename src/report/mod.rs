@@ -14,12 +14,14 @@ mod board;
 mod json;
 mod junit;
 mod live;
+mod page;
 mod terminal;
 mod trial;
 
 pub use json::{Json, SCHEMA};
 pub use junit::Junit;
 pub use live::Live;
+pub use page::{Exhibits, page};
 pub use terminal::{Detail, Terminal};
 pub use trial::TrialView;
 

@@ -266,6 +266,7 @@ mod tests {
             mtu: 1500,
             mac: None,
             master: None,
+            ends: crate::netlink::route::Ends::default(),
         };
         let addresses = vec![
             address("10.0.0.5/24", Some("no-such0"), false),

@@ -99,6 +99,23 @@ pub(super) fn answers(seen: &Answers, expected: &[&str], lab: &Roster) -> String
     }
 }
 
+/// What one destination took.
+pub(super) struct Share {
+    pub(super) name: String,
+    pub(super) weight: u32,
+    pub(super) taken: usize,
+}
+
+/// How many of all connections each destination took.
+pub(super) fn shares(shares: Vec<Share>, all: usize) -> String {
+    let row = |Share { name, weight, taken }: Share| {
+        let bar = "█".repeat((taken * BAR).div_ceil(all.max(1)));
+        vec![name, weight.to_string(), format!("{taken} of {all}"), bar]
+    };
+    let rows = shares.into_iter().map(row).collect();
+    drawn(&["real server", "weight", "took", "share"], &[1, 2], rows)
+}
+
 fn senders_in_words(macs: &[MacAddress], name: &str, capture: &Coverage, lab: &Roster) -> String {
     match macs {
         [] if matches!(capture, Coverage::Unavailable(_)) => "unknown: no capture".into(),

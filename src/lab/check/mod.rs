@@ -23,6 +23,7 @@
 //!           scheduler: rr
 //!           forward: direct
 //!           destinations: [192.168.0.93, 192.168.0.94, 192.168.0.95]
+//!   - scheduling: {from: client, service: tcp://192.168.0.89:80, requests: 12, hold: 4}
 //!   - command: { on: rs1, argv: [nginx, -t], stderr_contains: syntax is ok }
 //! ```
 
@@ -61,6 +62,7 @@ mod no_residue;
 mod order;
 mod path;
 mod report;
+mod scheduling;
 mod spread;
 mod steady;
 mod talk;
@@ -78,6 +80,7 @@ pub use ipvs::Ipvs;
 pub use no_residue::NoResidue;
 pub use path::Path;
 pub use report::{CheckReport, Verdict};
+pub use scheduling::Scheduling;
 pub use spread::ReplyFrom;
 pub use talk::{Talk, Tcp, Udp};
 
@@ -135,6 +138,7 @@ static TABLE: &[Kind] = &[
     Kind::of::<Path, Path>("path"),
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
+    Kind::of::<Scheduling, scheduling::Written>("scheduling"),
 ];
 
 /// The schema of each kind of check, by name.

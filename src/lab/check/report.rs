@@ -47,11 +47,16 @@ impl Grouped {
     }
 
     pub(super) fn tell(self, verdict: &mut Verdict) {
+        self.tell_as("request", verdict);
+    }
+
+    /// Tells it of what is called so.
+    pub(super) fn tell_as(self, called: &str, verdict: &mut Verdict) {
         for (what, numbers) in self.0 {
             let plural = if numbers.len() == 1 { "" } else { "s" };
             let listed: Vec<String> = numbers.iter().take(12).map(usize::to_string).collect();
             let more = if numbers.len() > 12 { ", …" } else { "" };
-            verdict.problem(format!("request{plural} {}{more}: {what}", listed.join(", ")));
+            verdict.problem(format!("{called}{plural} {}{more}: {what}", listed.join(", ")));
         }
     }
 }

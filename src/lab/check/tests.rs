@@ -28,7 +28,7 @@ pub(super) fn lab() -> Roster {
             name: "eth0".into(),
             network: "lan".into(),
             addresses: vec![format!("192.168.0.{last}/24").parse().expect("an address")],
-            cable: format!("{name}.0"),
+            cables: vec![format!("{name}.0")],
             mac: mac(last),
         }],
     };
@@ -200,7 +200,7 @@ fn reads_the_example_in_its_own_documentation() {
     let node = node(&yaml);
     let checks = node.get("checks").expect("it has checks").sequence().expect("a list");
     let hosts = ["client", "lb1", "rs1", "rs2", "rs3"];
-    assert_eq!(read(checks, hosts).expect("it is right").len(), 4);
+    assert_eq!(read(checks, hosts).expect("it is right").len(), 5);
 }
 
 #[test]

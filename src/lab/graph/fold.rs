@@ -1,6 +1,8 @@
 //! Many hosts that are alike become one card: twenty real servers say no more than one and a
 //! number.
 
+use ipnet::IpNet;
+
 use super::{Card, Leg};
 
 /// As many hosts that are alike are drawn one by one.
@@ -45,6 +47,17 @@ fn folded(first: &Card, last: &Card, count: usize) -> Card {
         count,
         legs: legs.collect(),
         ..first.clone()
+    }
+}
+
+/// The addresses of an interface, of many the first and last.
+pub(super) fn few(addresses: &[IpNet]) -> Vec<String> {
+    let addresses: Vec<String> = addresses.iter().map(|own| own.addr().to_string()).collect();
+    match addresses.as_slice() {
+        [first, .., last] if addresses.len() > FEW => {
+            vec![between(first, last), format!("{} addresses", addresses.len())]
+        }
+        _ => addresses,
     }
 }
 

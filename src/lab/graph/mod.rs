@@ -28,6 +28,8 @@ pub struct Graph {
     networks: Vec<Network>,
     hosts: Vec<Card>,
     services: Vec<String>,
+    /// Of every host, also of those that share a card.
+    roles: IndexMap<String, Role>,
 }
 
 /// What hosts are in.
@@ -114,12 +116,13 @@ impl Graph {
             let groups = topology.hosts.iter().find(|(name, _)| name.as_str() == host.name);
             let groups = groups.map(|(_, declared)| declared.groups.as_slice()).unwrap_or_default();
             let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
-            let roles = roles(&outline, &groups, host.interfaces.len(), !services.is_empty());
+            let passes_on = host.forwarding || host.interfaces.len() > 1;
+            let roles = roles(&outline, &groups, passes_on, !services.is_empty());
             let legs = host.interfaces.iter().filter_map(|one| {
                 Some(Leg {
                     network: of(&one.network)?,
                     interface: one.name.clone(),
-                    addresses: one.addresses.iter().map(|own| own.addr().to_string()).collect(),
+                    addresses: fold::few(&one.addresses),
                 })
             });
             let held = outline.addresses.iter().filter(|(address, interface)| {
@@ -135,13 +138,19 @@ impl Graph {
                 vips: held.map(|(vip, interface)| format!("{vip} on {interface}")).collect(),
             }
         };
-        let hosts = plan.hosts.iter().map(card).collect();
+        let hosts: Vec<Card> = plan.hosts.iter().map(card).collect();
+        let roles = hosts.iter().map(|host| (host.name.clone(), host.role)).collect();
         let owner = |address: IpAddr| {
             let has = |host: &&HostPlan| host.interfaces.iter().any(|one| one.has(address));
             plan.hosts.iter().find(has).map(|host| host.name.clone())
         };
         let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();
-        Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services })
+        Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services, roles })
+    }
+
+    /// What the style sheet of a picture calls a host, by what it is for.
+    pub(super) fn class_of(&self, host: &str) -> Option<&'static str> {
+        self.roles.get(host).map(|role| role.class())
     }
 }
 
@@ -155,7 +164,7 @@ fn vip(service: &VirtualService) -> Option<IpAddr> {
 
 /// What a host is for: by what its tasks do, and where they tell nothing of anybody, by the names
 /// of its groups.
-fn roles(outline: &Outline, groups: &[String], legs: usize, told: bool) -> Vec<Role> {
+fn roles(outline: &Outline, groups: &[String], passes_on: bool, told: bool) -> Vec<Role> {
     let named = |part: &str| !told && groups.iter().any(|group| group.contains(part));
     let mut roles = Vec::new();
     if !outline.services.is_empty() || named("director") || named("balancer") {
@@ -164,7 +173,7 @@ fn roles(outline: &Outline, groups: &[String], legs: usize, told: bool) -> Vec<R
     if outline.serves || named("server") || named("web") || named("backend") {
         roles.push(Role::Server);
     }
-    if roles.is_empty() && (legs > 1 || groups.iter().any(|group| group.contains("router"))) {
+    if roles.is_empty() && (passes_on || groups.iter().any(|group| group.contains("router"))) {
         roles.push(Role::Router);
     }
     if roles.is_empty() {

@@ -136,6 +136,7 @@ proptest! {
             networks: (0..4).map(network).collect(),
             hosts: hosts.iter().enumerate().map(card).collect(),
             services: Vec::new(),
+            roles: IndexMap::new(),
         };
         let layout = layout::of(&graph, 40);
         let things: Vec<Area> = layout.cards.iter().chain(&layout.bands).copied().collect();

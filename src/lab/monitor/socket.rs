@@ -14,7 +14,7 @@ use nix::sys::socket::{
 use socket2::{Domain, Protocol, Type};
 
 use super::{Cable, Direction, Frame};
-use crate::lab::plan::{self, State};
+use crate::lab::plan::State;
 use crate::lab::{Error, probe};
 
 /// As much of a frame is kept: headers within headers, and the first lines of a request.
@@ -104,17 +104,18 @@ impl Socket {
 /// What ends in the namespace that this thread is in, by the numbers of the interfaces.
 fn cables(state: &State) -> HashMap<usize, Arc<Cable>> {
     let mut cables = HashMap::new();
-    for (ordinal, (host, wired)) in state.hosts.iter().enumerate() {
-        for (number, interface) in wired.interfaces.iter().enumerate() {
-            let name = plan::cable(host, ordinal, number);
-            // One that a check has taken away is not heard.
-            let Ok(index) = if_nametoindex(name.as_str()) else { continue };
-            let cable = Cable {
+    for (host, wired) in &state.hosts {
+        for interface in &wired.interfaces {
+            let cable = Arc::new(Cable {
                 host: host.clone(),
                 interface: interface.name.clone(),
                 network: interface.network.clone(),
-            };
-            cables.insert(index as usize, Arc::new(cable));
+            });
+            for name in &interface.cables {
+                // One that a check has taken away is not heard.
+                let Ok(index) = if_nametoindex(name.as_str()) else { continue };
+                cables.insert(index as usize, Arc::clone(&cable));
+            }
         }
     }
     cables

@@ -29,18 +29,20 @@ pub struct VirtualService {
 
 impl Ipvs {
     pub(super) fn run(self) -> Result<Table, Error> {
-        let failed = |error: crate::netlink::ipvs::Error| {
-            let told = Error::new(error.to_string());
-            match error.hint() {
-                Some(hint) => told.hint(hint),
-                None => told,
-            }
-        };
         let table = Handle::open().and_then(|mut ipvs| ipvs.table()).map_err(failed)?;
         let services = table
             .into_iter()
             .map(|(state, destinations)| VirtualService { state, destinations })
             .collect();
         Ok(Table { services })
+    }
+}
+
+/// An error of the kernel's table, with its hint.
+pub(super) fn failed(error: crate::netlink::ipvs::Error) -> Error {
+    let told = Error::new(error.to_string());
+    match error.hint() {
+        Some(hint) => told.hint(hint),
+        None => told,
     }
 }

@@ -90,7 +90,7 @@ impl Load {
 /// there: what a drained real server must not cut off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Hold {
+pub struct Keep {
     /// What to ask for.
     pub url: Url,
     /// How many connections.
@@ -107,14 +107,14 @@ pub struct Hold {
 
 /// What became of the connections, in the order in which they were opened.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct Kept {
     /// The connections.
-    pub connections: Vec<HeldConnection>,
+    pub connections: Vec<KeptConnection>,
 }
 
 /// A connection that was kept open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HeldConnection {
+pub struct KeptConnection {
     /// The real server at its other end, where it named itself.
     pub server: Option<String>,
     /// How many requests were answered on it.
@@ -123,40 +123,40 @@ pub struct HeldConnection {
     pub failure: Option<Failure>,
 }
 
-impl Hold {
-    pub(super) fn run(&self) -> Result<Held, Error> {
+impl Keep {
+    pub(super) fn run(&self) -> Result<Kept, Error> {
         let peer = self.url.here()?;
         let request = request(&self.url, &indexmap::IndexMap::new(), false)?;
         let end = Instant::now() + self.at_most.0;
-        let mut open: Vec<(Option<Socket>, HeldConnection)> = Vec::new();
+        let mut open: Vec<(Option<Socket>, KeptConnection)> = Vec::new();
         for _ in 0..self.connections {
             let tcp = |domain| Socket::new(domain, Type::STREAM, None);
             let socket = source(peer, None, None, tcp)?;
-            let mut held = HeldConnection { server: None, answered: 0, failure: None };
+            let mut kept = KeptConnection { server: None, answered: 0, failure: None };
             let connection = Timed { socket: &socket, deadline: Instant::now() + self.timeout.0 };
             if let Err(error) = connection.connect(peer) {
-                held.failure = Some(failure(Stage::Connect, &Broken::Io(error)));
+                kept.failure = Some(failure(Stage::Connect, &Broken::Io(error)));
             }
-            open.push((held.failure.is_none().then_some(socket), held));
+            open.push((kept.failure.is_none().then_some(socket), kept));
         }
         loop {
-            for (socket, held) in &mut open {
+            for (socket, kept) in &mut open {
                 if let Some(wire) = socket
-                    && let Err(failed) = held.ask(wire, &request, self.timeout.0)
+                    && let Err(failed) = kept.ask(wire, &request, self.timeout.0)
                 {
-                    held.failure = Some(failed);
+                    kept.failure = Some(failed);
                     *socket = None;
                 }
             }
             if std::path::Path::new(&self.until).exists() || Instant::now() >= end {
-                return Ok(Held { connections: open.into_iter().map(|(_, held)| held).collect() });
+                return Ok(Kept { connections: open.into_iter().map(|(_, kept)| kept).collect() });
             }
             thread::sleep(self.pause.0);
         }
     }
 }
 
-impl HeldConnection {
+impl KeptConnection {
     fn ask(&mut self, socket: &Socket, request: &[u8], timeout: Duration) -> Result<(), Failure> {
         let mut connection = Timed { socket, deadline: Instant::now() + timeout };
         connection.send(request).map_err(|error| failure(Stage::Send, &Broken::Io(error)))?;

@@ -14,12 +14,14 @@ mod arp;
 mod capture;
 mod command;
 mod endpoint;
+mod hold;
 mod http;
 mod ipvs;
 mod load;
 mod packet;
 mod port;
 mod response;
+mod scheduled;
 mod seconds;
 mod state;
 mod talk;
@@ -30,11 +32,13 @@ pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
 pub use endpoint::{Endpoint, NotAnEndpoint};
+pub use hold::{Held, Hold, Open, Opened, Transport};
 pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
-pub use load::{Held, HeldConnection, Hold, Load, Loaded, Shot};
+pub use load::{Keep, Kept, KeptConnection, Load, Loaded, Shot};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
+pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
 pub use talk::{Carrier, Talk};
@@ -44,6 +48,8 @@ pub use traces::{Traces, TracesOf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
+    /// Connections that stay open; answered by [`Held`].
+    Hold(Hold),
     /// Requests, each over a fresh connection; answered by [`Answers`].
     Http(Http),
     /// Who has an address; answered by [`ArpAnswers`].
@@ -56,10 +62,12 @@ pub enum Probe {
     Talk(Talk),
     /// Requests at a steady pace; answered by [`Loaded`].
     Load(Load),
-    /// Connections that are kept open; answered by [`Held`].
-    Hold(Hold),
+    /// Connections that are kept in use; answered by [`Kept`].
+    Keep(Keep),
     /// What a playbook may leave behind; answered by [`Traces`].
     Traces(TracesOf),
+    /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
+    Scheduled(ScheduledBy),
     /// What the host is like; answered by [`State`].
     State(StateOf),
 }
@@ -85,14 +93,16 @@ macro_rules! looks {
 }
 
 looks! {
+    Hold(Hold) -> Held;
     Http(Http) -> Answers;
     Arp(Arp) -> ArpAnswers;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
     Talk(Talk) -> Answers;
     Load(Load) -> Loaded;
-    Hold(Hold) -> Held;
+    Keep(Keep) -> Kept;
     Traces(TracesOf) -> Traces;
+    Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
 }
 
@@ -101,14 +111,16 @@ pub fn run(probe: Value) -> Result<Value, Error> {
     let probe: Probe =
         serde_json::from_value(probe).map_err(|error| Error::new(format!("bad probe: {error}")))?;
     match probe {
+        Probe::Hold(hold) => seen(&hold.run()?),
         Probe::Http(http) => seen(&http.run()?),
         Probe::Arp(arp) => seen(&arp.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
         Probe::Talk(talk) => seen(&talk.run()?),
         Probe::Load(load) => seen(&load.run()?),
-        Probe::Hold(hold) => seen(&hold.run()?),
+        Probe::Keep(keep) => seen(&keep.run()?),
         Probe::Traces(traces) => seen(&traces.run()?),
+        Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),
     }
 }

@@ -1,10 +1,4 @@
-//! The numbers of `include/uapi/linux/ip_vs.h` and `genetlink.h`, by their kernel names.
-
-pub const GENL_ID_CTRL: u16 = 0x10;
-pub const CTRL_CMD_NEWFAMILY: u8 = 1;
-pub const CTRL_CMD_GETFAMILY: u8 = 3;
-pub const CTRL_ATTR_FAMILY_ID: u16 = 1;
-pub const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+//! The numbers of `include/uapi/linux/ip_vs.h`, by their kernel names.
 
 pub const IPVS_GENL_NAME: &str = "IPVS";
 pub const IPVS_GENL_VERSION: u8 = 1;

@@ -15,6 +15,7 @@ use super::message::{self, Request};
 use super::option::Options;
 use super::service::{Family, Service, ServiceKey, ServiceState};
 use super::table::VirtualService;
+use crate::netlink::generic;
 use crate::netlink::socket::{self, Batch, Batches, Socket};
 use crate::netlink::wire::Malformed;
 
@@ -45,9 +46,9 @@ impl Handle {
     pub fn open() -> Result<Self, Error> {
         let what = "find IPVS in the kernel";
         let mut socket = generic_socket(what)?;
-        let body = message::family_request(IPVS_GENL_NAME);
-        let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
-        match socket.get(request, message::family) {
+        let body = generic::family_request(IPVS_GENL_NAME);
+        let request = socket::Request { kind: generic::GENL_ID_CTRL, body: &body };
+        match socket.get(request, generic::family) {
             Ok(Some(family)) => Ok(Self::over(socket, family)),
             Ok(None) | Err(socket::Error::Kernel(Errno::ENOENT)) => Err(Error::NoIpvs),
             Err(error) => Err(Error::reading(what, error)),
@@ -58,10 +59,10 @@ impl Handle {
     pub fn open_loaded() -> Result<Option<Self>, Error> {
         let what = "look for IPVS in the kernel";
         let mut socket = generic_socket(what)?;
-        let body = message::families_request();
-        let request = socket::Request { kind: GENL_ID_CTRL, body: &body };
+        let body = generic::families_request();
+        let request = socket::Request { kind: generic::GENL_ID_CTRL, body: &body };
         let families = socket
-            .dump(request, message::named_family)
+            .dump(request, generic::named_family)
             .map_err(|error| Error::reading(what, error))?;
         let found = families.into_iter().find(|(name, _)| name == IPVS_GENL_NAME);
         Ok(found.map(|(_, family)| Self::over(socket, family)))

@@ -9,7 +9,8 @@ use super::constants::*;
 use super::daemon::{Daemon, DaemonKey, Info, Timeouts};
 use super::destination::{Destination, DestinationKey, DestinationState};
 use super::service::{Family, Service, ServiceKey, ServiceState};
-use crate::netlink::wire::{Attribute, Attributes, Malformed, Writer};
+use crate::netlink::generic::{find, reply};
+use crate::netlink::wire::{Malformed, Writer};
 
 /// Something to be changed; every command of the kernel that changes anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,28 +181,6 @@ fn write_command(out: &mut Writer, command: u8, fill: impl FnOnce(&mut Writer)) 
     fill(out);
 }
 
-/// Asks for the number of a generic netlink family; on a kernel that can, loads its module.
-pub(super) fn family_request(name: &str) -> Vec<u8> {
-    command(CTRL_CMD_GETFAMILY, |out| {
-        out.text(CTRL_ATTR_FAMILY_NAME, name);
-    })
-}
-
-pub(super) fn family(body: &[u8]) -> Result<u16, Malformed> {
-    find(reply(body, CTRL_CMD_NEWFAMILY)?, CTRL_ATTR_FAMILY_ID)?.u16()
-}
-
-/// Asks for every generic netlink family, which loads nothing.
-pub(super) fn families_request() -> Vec<u8> {
-    command(CTRL_CMD_GETFAMILY, |_| {})
-}
-
-pub(super) fn named_family(body: &[u8]) -> Result<(String, u16), Malformed> {
-    let attributes = reply(body, CTRL_CMD_NEWFAMILY)?;
-    let name = find(attributes.clone(), CTRL_ATTR_FAMILY_NAME)?.text()?;
-    Ok((name.into(), find(attributes, CTRL_ATTR_FAMILY_ID)?.u16()?))
-}
-
 /// Asks for one service.
 pub(super) fn service_request(key: &ServiceKey) -> Vec<u8> {
     command(IPVS_CMD_GET_SERVICE, |out| {
@@ -243,25 +222,4 @@ pub(super) fn timeouts(body: &[u8]) -> Result<Timeouts, Malformed> {
 
 pub(super) fn info(body: &[u8]) -> Result<Info, Malformed> {
     attr::read_info(reply(body, IPVS_CMD_SET_INFO)?)
-}
-
-/// Reads `struct genlmsghdr`, whose command says what the reply is.
-fn reply(body: &[u8], expected: u8) -> Result<Attributes<'_>, Malformed> {
-    let short = Malformed("a generic netlink message is shorter than its header");
-    let (&[command, _, _, _], rest) = body.split_first_chunk::<4>().ok_or(short)?;
-    if command == expected {
-        Ok(Attributes(rest))
-    } else {
-        Err(Malformed("a reply to another command than was asked"))
-    }
-}
-
-fn find(attributes: Attributes<'_>, kind: u16) -> Result<Attribute<'_>, Malformed> {
-    for attribute in attributes {
-        let attribute = attribute?;
-        if attribute.kind == kind {
-            return Ok(attribute);
-        }
-    }
-    Err(Malformed("a reply without what was asked for"))
 }

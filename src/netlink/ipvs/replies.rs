@@ -9,6 +9,7 @@ use super::error::Error;
 use super::message::{self, Request};
 use super::service::{Family, Service};
 use super::{Destination, connections, option};
+use crate::netlink::generic;
 use crate::netlink::socket::{self, Batches, Socket, replay};
 use crate::netlink::wire::Malformed;
 
@@ -37,7 +38,7 @@ pub(crate) fn ask(what: u8, answers: Vec<Vec<u8>>) {
         4 => get(&mut socket, message::timeouts),
         5 => get(&mut socket, message::info),
         6 => {
-            let families = dump(&mut socket, sent, message::named_family);
+            let families = dump(&mut socket, sent, generic::named_family);
             let _ = families.into_iter().find(|(name, _)| name == IPVS_GENL_NAME);
         }
         7 => {

@@ -1,11 +1,14 @@
 //! Links: listing, making, changing and removing them.
 
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::IpProtocol;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoGre, InfoIpTunnel, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags,
+    LinkInfo, LinkMessage,
 };
 
 use serde::Serialize;
@@ -34,6 +37,17 @@ pub struct Link {
     pub mac: Option<MacAddress>,
     /// The index of the bridge or bond it is a port of.
     pub master: Option<u32>,
+    /// Of a tunnel: the ends of its packets.
+    pub ends: Ends,
+}
+
+/// The ends of a tunnel's packets; what is not given is any address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Ends {
+    /// This host's address.
+    pub local: Option<IpAddr>,
+    /// The other host's.
+    pub remote: Option<IpAddr>,
 }
 
 /// An interface to be made.
@@ -70,6 +84,14 @@ pub enum NewKind<'fd> {
     Bridge,
     /// One end of a cable.
     Veth(Peer<'fd>),
+    /// IPv4 within IPv4.
+    Ipip(Ends),
+    /// IPv6 within IPv4.
+    Sit(Ends),
+    /// Either within IPv6.
+    Ip6Tunnel(Ends),
+    /// Either within GRE within IPv4.
+    Gre(Ends),
 }
 
 /// The other end of a cable, which may begin its life in another network namespace.
@@ -257,9 +279,59 @@ fn creation(new: &NewLink<'_>) -> LinkMessage {
             let data = InfoData::Veth(InfoVeth::Peer(other));
             vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(data)]
         }
+        NewKind::Ipip(ends) => tunnel(InfoKind::IpIp, *ends, None),
+        NewKind::Sit(ends) => tunnel(InfoKind::SitTun, *ends, None),
+        // Protocol 0 stands for both; otherwise it is IPv6 alone.
+        NewKind::Ip6Tunnel(ends) => {
+            tunnel(InfoKind::Ip6Tnl, *ends, Some(InfoIpTunnel::Protocol(IpProtocol::Hopopts)))
+        }
+        NewKind::Gre(ends) => {
+            let v4 = |end: Option<IpAddr>| match end {
+                Some(IpAddr::V4(address)) => Some(address),
+                _ => None,
+            };
+            let local = v4(ends.local).map(InfoGre::Local);
+            let data = local.into_iter().chain(v4(ends.remote).map(InfoGre::Remote)).collect();
+            vec![LinkInfo::Kind(InfoKind::GreTun), LinkInfo::Data(InfoData::GreTun(data))]
+        }
     };
     message.attributes.push(LinkAttribute::LinkInfo(info));
     message
+}
+
+fn tunnel(kind: InfoKind, ends: Ends, more: Option<InfoIpTunnel>) -> Vec<LinkInfo> {
+    let local = ends.local.map(InfoIpTunnel::Local);
+    let remote = ends.remote.map(InfoIpTunnel::Remote);
+    let data = local.into_iter().chain(remote).chain(more).collect();
+    vec![LinkInfo::Kind(kind), LinkInfo::Data(InfoData::IpTunnel(data))]
+}
+
+/// The ends that the data of a tunnel tells; the unspecified address is any.
+fn ends(data: &InfoData) -> Ends {
+    let mut ends = Ends::default();
+    let given = |address: IpAddr| Some(address).filter(|address| !address.is_unspecified());
+    match data {
+        InfoData::IpTunnel(all) => {
+            for one in all {
+                match one {
+                    InfoIpTunnel::Local(address) => ends.local = given(*address),
+                    InfoIpTunnel::Remote(address) => ends.remote = given(*address),
+                    _ => {}
+                }
+            }
+        }
+        InfoData::GreTun(all) => {
+            for one in all {
+                match one {
+                    InfoGre::Local(address) => ends.local = given((*address).into()),
+                    InfoGre::Remote(address) => ends.remote = given((*address).into()),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+    ends
 }
 
 fn link(message: &RouteNetlinkMessage) -> Option<Link> {
@@ -275,6 +347,7 @@ fn link(message: &RouteNetlinkMessage) -> Option<Link> {
         mtu: 0,
         mac: None,
         master: None,
+        ends: Ends::default(),
     };
     for attribute in &message.attributes {
         match attribute {
@@ -289,6 +362,13 @@ fn link(message: &RouteNetlinkMessage) -> Option<Link> {
                     LinkInfo::Kind(kind) => Some(kind.to_string()),
                     _ => None,
                 });
+                link.ends = info
+                    .iter()
+                    .find_map(|info| match info {
+                        LinkInfo::Data(data) => Some(ends(data)),
+                        _ => None,
+                    })
+                    .unwrap_or_default();
             }
             _ => {}
         }

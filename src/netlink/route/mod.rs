@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 pub use self::address::{Address, NewAddress, Scope};
 pub use self::error::Error;
 use self::error::Failure;
-pub use self::link::{Attach, Link, LinkChange, NewKind, NewLink, Peer, Place};
+pub use self::link::{Attach, Ends, Link, LinkChange, NewKind, NewLink, Peer, Place};
 pub use self::table::{NewRoute, Route, RouteKind, Table};
 
 /// How often a dump is asked for again when the kernel says that it changed meanwhile.

@@ -9,6 +9,14 @@ macro_rules! files {
 
 /// Path below `playbooks/roles`, and text.
 pub static BUILT_IN_ROLES: &[(&str, &str)] = files! { "playbooks/roles":
+    "dns_backend/defaults/main.yml"
+    "dns_backend/handlers/main.yml"
+    "dns_backend/meta/argument_specs.yml"
+    "dns_backend/tasks/main.yml"
+    "keepalived/defaults/main.yml"
+    "keepalived/handlers/main.yml"
+    "keepalived/meta/argument_specs.yml"
+    "keepalived/tasks/main.yml"
     "lvs_boot/defaults/main.yml"
     "lvs_boot/meta/argument_specs.yml"
     "lvs_boot/tasks/main.yml"
@@ -18,20 +26,29 @@ pub static BUILT_IN_ROLES: &[(&str, &str)] = files! { "playbooks/roles":
     "lvs_real_server/defaults/main.yml"
     "lvs_real_server/meta/argument_specs.yml"
     "lvs_real_server/tasks/main.yml"
+    "lvs_real_server/tasks/tunnel.yml"
+    "lvs_real_server/vars/main.yml"
     "nginx_backend/defaults/main.yml"
     "nginx_backend/handlers/main.yml"
     "nginx_backend/meta/argument_specs.yml"
     "nginx_backend/tasks/main.yml"
+    "sctp_backend/defaults/main.yml"
+    "sctp_backend/handlers/main.yml"
+    "sctp_backend/meta/argument_specs.yml"
+    "sctp_backend/tasks/main.yml"
 };
 
 /// Templates that any role or playbook may name in `src`: path below `templates`, and text.
 pub static BUILT_IN_TEMPLATES: &[(&str, &str)] = files! { "templates":
+    "dnsmasq/lvs-dns.conf"
     "ipvs/ipvs.rules"
     "keepalived/keepalived.conf"
     "modules-load.d/director.conf"
     "nginx/back-end.conf"
     "sysctl.d/director.conf"
     "sysctl.d/real-server.conf"
+    "systemd/lvs-dns.service"
+    "systemd/lvs-sctp.service"
     "systemd/lvsmith-ipvs.service"
     "systemd/lvsmith-vips.service"
 };

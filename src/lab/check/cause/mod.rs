@@ -16,7 +16,10 @@ use crate::netlink::ipvs::{Forward, Protocol, ServiceKey};
 mod client;
 mod director;
 mod resolution;
+mod scheduling;
 mod server;
+
+pub(super) use scheduling::Scheduled;
 
 /// An established cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,6 +124,11 @@ pub(super) fn of_arp(
 /// Why a host has no table that could equal another.
 pub(super) fn of_table(host: &str, scene: &Scene) -> Vec<Cause> {
     director::no_ipvs(host, scene).into_iter().collect()
+}
+
+/// Why connections go elsewhere than a model says.
+pub(super) fn of_scheduling(asked: &Scheduled, scene: &Scene) -> Vec<Cause> {
+    scheduling::causes(asked, scene)
 }
 
 impl Scene<'_> {

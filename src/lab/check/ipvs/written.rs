@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::netlink::ipvs::written::{Key, Method};
+use crate::netlink::ipvs::written::{Key, Method, TunnelWords};
 use crate::netlink::ipvs::{Destination, Netmask, Persistence, SCHEDULERS, Scheduler, Service};
 
 /// A service as written, with its destinations.
@@ -28,6 +28,9 @@ pub(super) struct WrittenService {
     /// How packets reach a destination that says nothing of its own.
     #[serde(default)]
     forward: Option<Method>,
+    /// The packet around the packet to all of them, where that is not IP in IP.
+    #[serde(default)]
+    tunnel: Option<TunnelWords>,
     /// Seconds for which a client stays with its real server.
     persistence: Option<NonZeroU32>,
     /// The real servers: addresses, with a port where it is not the service's, or mappings.
@@ -142,7 +145,7 @@ impl TryFrom<WrittenService> for Wanted {
                 )
             })?;
             let port = port.unwrap_or_else(|| key.port());
-            let forward = forward.with(None).map_err(|remark| remark.to_string())?;
+            let forward = forward.with(written.tunnel).map_err(|remark| remark.to_string())?;
             let mut destination = Destination::new(address, port, forward);
             destination.weight = one.weight.unwrap_or(1);
             if destinations.iter().any(|other| other.key == destination.key) {

@@ -8,8 +8,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use super::super::message::{self, Request};
 use super::super::*;
-use crate::netlink::InterfaceName;
 use crate::netlink::wire::Writer;
+use crate::netlink::{InterfaceName, generic};
 
 /// Reads bytes written as hexadecimal digits; from `#` to the end of a line is a comment.
 fn bytes(text: &str) -> Vec<u8> {
@@ -326,8 +326,8 @@ fn reads_the_number_of_the_family() {
          0600 0100 2000 0000           # FAMILY_ID: 32
          0800 0300 01000000            # VERSION",
     );
-    assert_eq!(message::family(&capture), Ok(32));
-    assert_eq!(message::named_family(&capture), Ok(("IPVS".into(), 32)));
+    assert_eq!(generic::family(&capture), Ok(32));
+    assert_eq!(generic::named_family(&capture), Ok(("IPVS".into(), 32)));
 }
 
 #[test]
@@ -516,7 +516,7 @@ fn survives_replies_that_are_cut_short_or_corrupt() {
         // None of them may panic or go on for ever; what they answer does not matter here.
         let _ = (message::service(body), message::destination(body, Family::Ipv6));
         let _ = (message::daemon(body), message::timeouts(body), message::info(body));
-        let _ = message::named_family(body);
+        let _ = generic::named_family(body);
     };
     for capture in captures {
         for end in 0..capture.len() {
