@@ -5,6 +5,7 @@ use crate::Case;
 mod bad_days;
 mod boot;
 mod broken;
+mod checks;
 mod fabric;
 mod ipvs;
 mod ipvs_command;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         boot::CASES,
         broken::CASES,
+        checks::CASES,
         fabric::CASES,
         ipvs::CASES,
         ipvs_command::CASES,

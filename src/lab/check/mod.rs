@@ -51,8 +51,10 @@ mod arp;
 mod cause;
 mod command;
 mod dns;
+mod drain;
 mod draw;
 mod failover;
+mod file;
 mod hitless;
 mod hosts;
 mod http;
@@ -61,16 +63,21 @@ mod ipvs;
 mod no_residue;
 mod order;
 mod path;
+mod persistence;
 mod report;
 mod scheduling;
+mod service;
 mod spread;
 mod steady;
+mod sysctl;
 mod talk;
 
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
+pub use drain::Drain;
 pub use failover::Failover;
+pub use file::File;
 pub use hitless::Hitless;
 pub(super) use hosts::look_by;
 pub use hosts::{Agents, Applied, Apply, Hosts, LabHost, Means, Prober, Roster, Stage, look};
@@ -79,9 +86,12 @@ pub use idempotent::Idempotent;
 pub use ipvs::Ipvs;
 pub use no_residue::NoResidue;
 pub use path::Path;
+pub use persistence::Persistence;
 pub use report::{CheckReport, Verdict};
 pub use scheduling::Scheduling;
+pub use service::Service;
 pub use spread::ReplyFrom;
+pub use sysctl::Sysctl;
 pub use talk::{Talk, Tcp, Udp};
 
 /// One kind of check.
@@ -129,13 +139,18 @@ impl Kind {
 static TABLE: &[Kind] = &[
     Kind::of::<Arp, Arp>("arp"),
     Kind::of::<Command, command::Written>("command"),
+    Kind::of::<Drain, Drain>("drain"),
     Kind::of::<Failover, Failover>("failover"),
+    Kind::of::<File, File>("file"),
     Kind::of::<Hitless, Hitless>("hitless"),
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Idempotent, Idempotent>("idempotent"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
     Kind::of::<NoResidue, NoResidue>("no_residue"),
     Kind::of::<Path, Path>("path"),
+    Kind::of::<Persistence, persistence::Written>("persistence"),
+    Kind::of::<Service, Service>("service"),
+    Kind::of::<Sysctl, Sysctl>("sysctl"),
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
     Kind::of::<Scheduling, scheduling::Written>("scheduling"),

@@ -124,6 +124,12 @@ pub struct KeptConnection {
 }
 
 impl Keep {
+    /// The file that is there once every connection has been used.
+    #[must_use]
+    pub fn ready(until: &str) -> String {
+        format!("{until}.ready")
+    }
+
     pub(super) fn run(&self) -> Result<Kept, Error> {
         let peer = self.url.here()?;
         let request = request(&self.url, &indexmap::IndexMap::new(), false)?;
@@ -148,6 +154,9 @@ impl Keep {
                     *socket = None;
                 }
             }
+            std::fs::write(Self::ready(&self.until), "").map_err(|error| {
+                Error::io(format!("failed to write `{}`", Self::ready(&self.until)), &error)
+            })?;
             if std::path::Path::new(&self.until).exists() || Instant::now() >= end {
                 return Ok(Kept { connections: open.into_iter().map(|(_, kept)| kept).collect() });
             }

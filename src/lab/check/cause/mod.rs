@@ -111,6 +111,29 @@ pub(super) fn of_way(
     masquerading.collect()
 }
 
+/// Why a client does not stay with its real server.
+pub(super) fn of_wandering(service: SocketAddr, scene: &Scene) -> Vec<Cause> {
+    let wanders = |director: &str| {
+        let found = &scene.service(director, Protocol::Tcp, service)?.state.service;
+        // Hashing keeps a client, too.
+        let keeps = found.persistence.is_some() || matches!(found.scheduler.as_str(), "sh" | "mh");
+        (!keeps).then(|| {
+            Cause::on(director, format!("{} is not persistent on {director}", found.key))
+                .proof(format!("on {director}: {found}"))
+        })
+    };
+    scene.active_directors(service.ip()).into_iter().filter_map(wanders).collect()
+}
+
+/// Why a service does not run, as far as it said so.
+pub(super) fn of_stopped(name: &str, host: &str, scene: &Scene) -> Option<Cause> {
+    let last = scene.state(host)?.nginx_errors.last().filter(|_| name.starts_with("nginx"))?;
+    Some(
+        Cause::on(host, format!("nginx's error log on {host} has the last word"))
+            .proof(last.clone()),
+    )
+}
+
 /// Why somebody answers ARP who must not, or does not who must.
 pub(super) fn of_arp(
     address: Ipv4Addr,
