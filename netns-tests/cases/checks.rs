@@ -25,7 +25,7 @@ fn pass() -> Result<()> {
 const WRONG: &[(&str, &[&str])] = &[
     ("a closed port", &["request 1: connection refused"]),
     ("an open port", &["request 1: it is not refused"]),
-    ("a datagram for nobody", &["request 1: connection refused"]),
+    ("a datagram for nobody", &["request 1: refused: an ICMP error answered"]),
     ("another server's name", &["request 1: the answer is `rs1`"]),
     (
         "the way is not straight",
@@ -37,7 +37,10 @@ const WRONG: &[(&str, &[&str])] = &[
     ("a stop is noticed", &["requests failed meanwhile", "connection refused"]),
     ("nothing is done", &["changed nothing, which proves nothing"]),
     ("something is done each time", &["changed again: `A moment` on rs1"]),
-    ("something is left", &["router: file /etc/sysctl.conf is", "rs1: file /etc/nginx/nginx.conf"]),
+    (
+        "something is left",
+        &["router: file /etc/sysctl.conf is not what it was", "rs1: file /etc/nginx/nginx.conf"],
+    ),
     ("the router does not forward", &["net.ipv4.ip_forward is 0 on rs1"]),
     ("another mode", &["is 644, not 0600", "lacks the text"]),
     ("nothing there", &["/etc/nowhere on rs1 is nothing, not regular file"]),
@@ -45,6 +48,8 @@ const WRONG: &[(&str, &[&str])] = &[
     ("nobody is elsewhere", &["with the same real server", "still where it was"]),
     ("no other takes over", &["2 new connections were given to rs1"]),
     ("a drain that cuts off", &["an open connection failed", "a new connection failed"]),
+    ("the back end sees the client", &["the back end sees 10.20.0.9, not 10.20.0.77"]),
+    ("somebody had the address", &["`rs2` said", "by an ARP question from eth0 in back"]),
 ];
 
 /// The causes that some of them establish.

@@ -11,6 +11,14 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     std::fs::write(path, bytes).map_err(|error| failed(path, &error))
 }
 
+/// Makes a folder, and those that it is in, unless it is there.
+#[expect(clippy::disallowed_methods, reason = "the folder is what an option asks for")]
+pub(super) fn make_folder(path: &Path) -> Result<(), Diagnostic> {
+    std::fs::create_dir_all(path).map_err(|error| {
+        Diagnostic::new(format!("failed to make the folder `{}`: {error}", path.display()))
+    })
+}
+
 /// That a file could not be written, and why.
 pub(super) fn failed(path: &Path, why: &dyn Display) -> Diagnostic {
     Diagnostic::new(format!("failed to write `{}`: {why}", path.display()))

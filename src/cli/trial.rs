@@ -1,6 +1,6 @@
 //! `lvsmith lab test`: make a lab, run its playbook twice, look at its checks, end it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,12 +10,13 @@ use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain, file};
+use super::{Exit, complain};
 use crate::diagnostic::Diagnostic;
-use crate::lab::environment;
 use crate::lab::trial::{Report, Trial};
-use crate::modules::process::Timestamp;
-use crate::report::{Exhibits, page};
+
+mod kept;
+
+use kept::Kept;
 
 /// What `lab test` takes.
 #[derive(Debug, Args)]
@@ -23,12 +24,8 @@ pub(super) struct Test {
     /// The lab's folder, or its lab.yml
     #[arg(default_value = ".")]
     lab: PathBuf,
-    /// Write the report as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write the report as a page of HTML, with pictures, that needs nothing else
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    kept: Kept,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -44,30 +41,30 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     }
     let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
     let both = (read, test.run.options());
-    let (trial, options) = match both {
+    let (mut trial, mut options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),
         (Err(mistakes), _) | (_, Err(mistakes)) => {
             return refuse(&mut *test.run.output.audience(), &mistakes).into();
         }
     };
+    trial.pick(&mut options);
     // Not only after a VM was booted.
     if let Err(mistakes) = trial.check(&options) {
         return refuse(&mut *test.run.output.audience(), &mistakes).into();
     }
-    match test.place.choose(trial.topology.requires_ipvs()) {
+    // A VM shares the folders, so they must be there before it.
+    if let Err(exit) = test.kept.prepare() {
+        return exit.into();
+    }
+    match test.place.choose(&trial.topology) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {
-            let files = [&test.json, &test.report].into_iter().flatten();
-            let mut folders: Vec<PathBuf> = files.map(|file| file::folder_of(file)).collect();
-            folders.dedup();
-            return place::again(options, folders);
+            return place::again(options, test.kept.folders());
         }
         Ok(Place::Here) => {}
     }
     super::catch_interrupts();
     let mut audience = test.run.output.audience();
-    let when = Timestamp::now().to_string();
-    let when = when.split('.').next().map(|when| format!("{when} UTC")).unwrap_or_default();
     let report = match trial.run(&options, &mut *audience) {
         Ok(report) => report,
         Err(mistakes) => return refuse(&mut *audience, &mistakes).into(),
@@ -77,23 +74,8 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     if let Some(error) = &report.error {
         complain(&Diagnostic::from(error.clone()));
     }
-    let exit = exit_of_trial(&report);
-    let json = test.json.map(|file| write_json(&file, &report));
-    let page = test.report.map(|file| {
-        let exhibits = Exhibits {
-            graph: trial.graph(&options).ok(),
-            when,
-            environment: environment::versions(),
-        };
-        file::write(&file, page(&report, &exhibits).as_bytes())
-    });
-    let failed = [json, page].into_iter().flatten().filter_map(Result::err);
-    failed
-        .fold(exit, |exit, error| {
-            complain(&error);
-            Exit::Environment.max(exit)
-        })
-        .into()
+    let graph = trial.graph(&options).ok();
+    test.kept.write(&report, graph, exit_of_trial(&report)).into()
 }
 
 fn exit_of_trial(report: &Report) -> Exit {
@@ -106,9 +88,4 @@ fn exit_of_trial(report: &Report) -> Exit {
         Exit::Declared => Exit::CheckFailed,
         exit => exit,
     }
-}
-
-fn write_json(path: &Path, report: &Report) -> Result<(), Diagnostic> {
-    let text = serde_json::to_string_pretty(report).map_err(|error| file::failed(path, &error))?;
-    file::write(path, (text + "\n").as_bytes())
 }

@@ -103,6 +103,7 @@ impl Drain {
                 requests: self.requests,
                 timeout: self.timeout,
                 source: None,
+                sources: Vec::new(),
                 source_port: None,
                 headers: IndexMap::new(),
             };

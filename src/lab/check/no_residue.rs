@@ -137,6 +137,10 @@ impl NoResidue {
         for (key, value) in now {
             match before.get(key) {
                 None => lines.push((key, format!("{} is left", with(key, value)))),
+                // A checksum tells nobody anything.
+                Some(first) if first != value && key.starts_with("file ") => {
+                    lines.push((key, format!("{key} is not what it was")));
+                }
                 Some(first) if first != value => {
                     lines.push((key, format!("{key} is `{value}`, and was `{first}`")));
                 }
@@ -159,7 +163,6 @@ impl NoResidue {
 }
 
 fn with(key: &str, value: &str) -> String {
-    // What a file holds is a checksum, which tells nobody anything.
     if value.is_empty() || key.starts_with("file ") {
         key.to_owned()
     } else {

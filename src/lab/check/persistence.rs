@@ -144,6 +144,7 @@ impl Persistence {
             requests,
             timeout: self.timeout,
             source: client.source,
+            sources: Vec::new(),
             source_port: None,
             headers: IndexMap::new(),
         };

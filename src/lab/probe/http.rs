@@ -41,6 +41,9 @@ pub struct Http {
     /// The client's address, when it has several.
     #[serde(default)]
     pub source: Option<IpAddr>,
+    /// Several addresses of the client, one after the other, over and over.
+    #[serde(default)]
+    pub sources: Vec<IpAddr>,
     /// The client's port, the same for every request.
     #[serde(default)]
     pub source_port: Option<u16>,
@@ -167,7 +170,9 @@ impl Http {
         let mut capture = Capture::start();
         let mut answers: Vec<Answer> = Vec::new();
         while answers.len() < self.requests as usize {
-            answers.push(self.ask(peer, &request, &mut capture)?);
+            let turn = answers.len().checked_rem(self.sources.len());
+            let from = turn.and_then(|turn| self.sources.get(turn).copied()).or(self.source);
+            answers.push(self.ask(peer, from, &request, &mut capture)?);
             let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
             if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
                 break;
@@ -185,6 +190,7 @@ impl Http {
     fn ask(
         &self,
         peer: SocketAddr,
+        from: Option<IpAddr>,
         request: &[u8],
         capture: &mut Capture,
     ) -> Result<Answer, Error> {
@@ -192,7 +198,7 @@ impl Http {
         let deadline = start + self.timeout.0;
         let (socket, port, outcome, seconds) = loop {
             let tcp = |domain| Socket::new(domain, Type::STREAM, None);
-            let socket = source(peer, self.source, self.source_port, tcp)?;
+            let socket = source(peer, from, self.source_port, tcp)?;
             let local = socket.local_addr().map(|address| address.as_socket());
             let port = local.ok().flatten().map_or(0, |local| local.port());
             let mut connection = Timed { socket: &socket, deadline };
@@ -348,7 +354,11 @@ pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
     let message = match trouble {
         Trouble::Closed | Trouble::Malformed => broken.to_string(),
         Trouble::Timeout => format!("timed out {doing}"),
-        Trouble::Refused => "connection refused: a reset answered the SYN".into(),
+        Trouble::Refused if stage == Stage::Connect => {
+            "connection refused: a reset answered the SYN".into()
+        }
+        // Only a datagram is sent before somebody has agreed to take it.
+        Trouble::Refused => "refused: an ICMP error answered, nobody waits there".into(),
         _ => format!("{broken} {doing}"),
     };
     Failure { stage, trouble, message }
