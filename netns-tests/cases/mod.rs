@@ -5,6 +5,7 @@ use crate::Case;
 mod bad_days;
 mod boot;
 mod broken;
+mod checks;
 mod deaths;
 mod fabric;
 mod ipvs;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         boot::CASES,
         broken::CASES,
+        checks::CASES,
         deaths::CASES,
         fabric::CASES,
         ipvs::CASES,

@@ -8,6 +8,7 @@
 //! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
 //! judges what was seen. [`Graph`] is a lab as a picture.
 
+mod cable;
 mod channel;
 pub mod check;
 mod clone;
@@ -29,6 +30,7 @@ mod plan;
 mod prepare;
 pub mod probe;
 pub(crate) mod process;
+mod rerun;
 mod running;
 mod sequence;
 pub(crate) mod sshd;

@@ -11,9 +11,11 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::check::{self, Agents, CheckReport, LabHost};
+use super::check::{self, Agents, CheckReport, LabHost, Means};
 use super::deadline::Deadline;
 use super::monitor::Monitor;
+use super::probe::{Traces, TracesOf};
+use super::rerun::Rerun;
 use super::topology::Combination;
 use super::{Error, Graph, HostState, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
@@ -283,6 +285,7 @@ impl Trial {
         audience: &mut dyn Audience,
     ) {
         let connector = InLab(lab);
+        let before = self.traces(lab);
         if let Some(playbook) = &self.playbook {
             let converged = phase(report, audience, "converge", |report, audience| {
                 let (done, summary) = self.apply(playbook, &connector, options, audience, false);
@@ -312,7 +315,16 @@ impl Trial {
                 hint: error.hint(),
                 ..crate::modules::Error::new(error.to_string())
             });
-            let mut hosts = Agents::new(hosts, agents, monitor);
+            let again = Rerun {
+                folder: &self.topology.folder,
+                playbook: self.playbook.as_ref(),
+                inventory: &self.inventory,
+                connector: &connector,
+                options,
+            };
+            let means =
+                Means { lab, apply: Box::new(move |name, vars| again.run(name, vars)), before };
+            let mut hosts = Agents::new(hosts, agents, monitor, means);
             for check in &self.checks {
                 let mut result =
                     check.run_in_time(&mut hosts, || start_agents(lab, &self.topology));
@@ -340,6 +352,21 @@ impl Trial {
                 evidence: json!({ "passed": passed, "checks": all }),
             }
         });
+    }
+
+    /// What hosts are like before anything is done, where a check compares with it. A host that
+    /// does not tell is missed by that check.
+    fn traces(&self, lab: &Lab) -> IndexMap<String, Traces> {
+        if !self.checks.iter().any(|check| check.compares) {
+            return IndexMap::new();
+        }
+        let mut found = IndexMap::new();
+        for (name, mut agent) in start_agents(lab, &self.topology).unwrap_or_default() {
+            if let Ok(traces) = check::look_by(&mut agent, TracesOf {}) {
+                found.insert(name, traces);
+            }
+        }
+        found
     }
 
     fn apply(

@@ -1,12 +1,20 @@
-//! `arp`: who answers for an address on the wire. For a VIP it must be the director alone.
+//! `arp`: who answers for an address on the wire, now and in the whole run, on any segment. For
+//! a VIP it must be the director alone.
+//!
+//! ```yaml
+//! checks:
+//!   - arp: {from: client, address: 192.168.0.89, answered_by: lb1}
+//!   - arp: {from: client, address: 192.168.0.88, answered_by: lb2, whole_run: false}
+//! ```
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, cause, draw, look};
 use crate::connection::CallError;
+use crate::lab::monitor::Said;
 use crate::lab::probe::{self, ArpAnswers, Seconds};
 
 /// Who answers ARP for an address.
@@ -27,18 +35,67 @@ pub struct Arp {
     asks: Option<u32>,
     /// How long to listen.
     wait: Option<Seconds>,
+    /// Whether nobody else may have said since the lab began that the address is its own, in
+    /// answers, announcements or questions; leave it out where the address moves on purpose.
+    #[serde(default = "yes")]
+    whole_run: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ArpSeen {
+    /// Now, as it was asked for.
+    #[serde(flatten)]
+    answers: ArpAnswers,
+    /// In the whole run, of those who must not, by the monitor.
+    whole_run: Vec<Told>,
+}
+
+/// A host said that the address is its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Told {
+    host: String,
+    interface: String,
+    network: String,
+    /// `answer`, `announcement` or `question`.
+    said: &'static str,
+    count: u64,
+}
+
+/// What the monitor heard about an address.
+fn whole_run(hosts: &dyn Hosts, address: IpAddr) -> Vec<Told> {
+    let Ok(monitor) = hosts.monitor() else { return Vec::new() };
+    let about = monitor.neighbours().into_iter().filter(|one| one.address == address);
+    let told = about.map(|one| Told {
+        host: one.cable.host.clone(),
+        interface: one.cable.interface.clone(),
+        network: one.cable.network.clone(),
+        said: match one.said {
+            Said::Answer => "answer",
+            Said::Announcement => "announcement",
+            Said::Question => "question",
+        },
+        count: one.count,
+    });
+    told.collect()
 }
 
 /// A host, or a list of hosts.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "its shape is what is wanted")]
-enum OneOrMany {
+pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     struct Names;
 
     impl<'de> de::Visitor<'de> for Names {
@@ -65,7 +122,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 }
 
 impl Check for Arp {
-    type Seen = ArpAnswers;
+    type Seen = ArpSeen;
 
     fn title(&self) -> String {
         format!("who answers ARP for {}, asked from {}", self.address, self.from)
@@ -75,15 +132,22 @@ impl Check for Arp {
         std::iter::once(&self.from).chain(&self.answered_by).map(String::as_str).collect()
     }
 
-    fn look(&self, hosts: &mut dyn Hosts) -> Result<ArpAnswers, CallError> {
+    fn look(&self, hosts: &mut dyn Hosts) -> Result<ArpSeen, CallError> {
         let mut probe = probe::Arp::new(self.address);
         probe.interface.clone_from(&self.interface);
         probe.asks = self.asks.unwrap_or(probe.asks);
         probe.wait = self.wait.unwrap_or(probe.wait);
-        look(hosts, &self.from, probe)
+        let answers = look(hosts, &self.from, probe)?;
+        let mut told = match self.whole_run {
+            true => whole_run(hosts, self.address.into()),
+            false => Vec::new(),
+        };
+        told.retain(|one| !self.answered_by.contains(&one.host));
+        Ok(ArpSeen { answers, whole_run: told })
     }
 
-    fn judge(&self, seen: &ArpAnswers, lab: &Roster) -> Verdict {
+    fn judge(&self, seen: &ArpSeen, lab: &Roster) -> Verdict {
+        let ArpSeen { answers: seen, whole_run } = seen;
         let mut verdict = Verdict::default();
         let wanted = match self.answered_by.as_slice() {
             [] => "nobody".to_owned(),
@@ -118,16 +182,29 @@ impl Check for Arp {
         if seen.lost > 0 && !verdict.problems.is_empty() {
             verdict.see(format!("{} frames were lost, so an answer may be missing", seen.lost));
         }
+        let now = |host: &str| seen.answers.iter().any(|one| lab.by_mac(one.mac) == Some(host));
+        for told in whole_run {
+            let Told { host, interface, network, said, count } = told;
+            // Who answers now is named above.
+            let named = now(host) && *said == "answer";
+            if !named && !self.answered_by.contains(host) {
+                verdict.problem(format!(
+                    "`{host}` said {count} times in this run, by an ARP {said} from {interface} in \
+                     {network}, that {} is its own",
+                    self.address
+                ));
+            }
+        }
         verdict
     }
 
-    fn causes(&self, seen: &ArpAnswers, scene: &Scene) -> Vec<Cause> {
+    fn causes(&self, seen: &ArpSeen, scene: &Scene) -> Vec<Cause> {
         let expected: Vec<&str> = self.answered_by.iter().map(String::as_str).collect();
-        cause::of_arp(self.address, &expected, seen, scene)
+        cause::of_arp(self.address, &expected, &seen.answers, scene)
     }
 
-    fn draw(&self, seen: &ArpAnswers, lab: &Roster) -> Option<String> {
-        Some(draw::arp(self.address, seen, lab))
+    fn draw(&self, seen: &ArpSeen, lab: &Roster) -> Option<String> {
+        Some(draw::arp(self.address, &seen.answers, lab))
     }
 }
 
@@ -138,7 +215,27 @@ mod tests {
 
     fn problems(answered_by: &str, macs: &[u8]) -> Vec<String> {
         let yaml = format!("{{ from: client, address: 192.168.0.89, answered_by: {answered_by} }}");
-        check::<Arp>(&yaml).judge(&arp_answers(macs), &lab()).problems
+        let seen = ArpSeen { answers: arp_answers(macs), whole_run: Vec::new() };
+        check::<Arp>(&yaml).judge(&seen, &lab()).problems
+    }
+
+    #[test]
+    fn hears_who_claimed_the_address_earlier_in_the_run() {
+        let told = |host: &str, said| Told {
+            host: host.into(),
+            interface: "eth0".into(),
+            network: "lan".into(),
+            said,
+            count: 2,
+        };
+        let whole_run = vec![told("lb1", "answer"), told("rs2", "question")];
+        let seen = ArpSeen { answers: arp_answers(&[90]), whole_run };
+        let check: Arp = check("{ from: client, address: 192.168.0.89, answered_by: lb1 }");
+        assert_eq!(
+            check.judge(&seen, &lab()).problems,
+            ["`rs2` said 2 times in this run, by an ARP question from eth0 in lan, that \
+              192.168.0.89 is its own"]
+        );
     }
 
     #[test]

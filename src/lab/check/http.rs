@@ -14,8 +14,8 @@ use crate::netlink::ipvs::Protocol;
 
 mod written;
 
-use written::Expect;
 pub(super) use written::Written;
+use written::{Expect, SourceSeen};
 
 /// Requests over fresh connections, one after the other.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -107,6 +107,9 @@ impl Http {
             if let Some(other) = response.status.filter(|other| *other != status) {
                 wrong.add(number, format!("status {other}, not {status}"));
             }
+            if let Some(problem) = self.expect.mistaken(answer, response) {
+                wrong.add(number, problem);
+            }
             let body = response.body.trim();
             if self.expect.body.as_ref().is_some_and(|wanted| wanted.trim() != body) {
                 wrong.add(number, format!("the body is `{}`", short(body)));
@@ -122,6 +125,20 @@ impl Http {
                 seen.not_sent
             ));
         }
+    }
+}
+
+impl Expect {
+    /// Whether the back end takes somebody else for the client.
+    fn mistaken(&self, answer: &Answer, response: &probe::Response) -> Option<String> {
+        let wanted = match self.source_seen? {
+            SourceSeen::Client => answer.local.ip(),
+            SourceSeen::Other(address) => address,
+        };
+        let Some(told) = response.headers.get("x-client-address") else {
+            return Some("the answer does not tell whom it is for: no X-Client-Address".into());
+        };
+        (told.parse() != Ok(wanted)).then(|| format!("the back end sees {told}, not {wanted}"))
     }
 }
 

@@ -47,30 +47,53 @@ const PACKETS: usize = 2_000;
 /// So many packets are told as evidence.
 const TOLD: usize = 40;
 
+mod action;
 mod arp;
 mod cause;
 mod command;
 mod dns;
+mod drain;
 mod draw;
+mod failover;
+mod file;
+mod hitless;
 mod hosts;
 mod http;
+mod idempotent;
 mod ipvs;
+mod no_residue;
 mod order;
+mod path;
 mod patience;
+mod persistence;
 mod report;
 mod scheduling;
+mod service;
 mod spread;
+mod steady;
+mod sysctl;
 mod talk;
 
 pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
-pub use hosts::{Agents, Hosts, LabHost, Roster, look};
+pub use drain::Drain;
+pub use failover::Failover;
+pub use file::File;
+pub use hitless::Hitless;
+pub(super) use hosts::look_by;
+pub use hosts::{Agents, Applied, Apply, Hosts, LabHost, Means, Prober, Roster, Stage, look};
 pub use http::Http;
+pub use idempotent::Idempotent;
 pub use ipvs::Ipvs;
+pub use no_residue::NoResidue;
+pub use path::Path;
+pub use persistence::Persistence;
 pub use report::{CheckReport, Verdict};
 pub use scheduling::Scheduling;
+pub use service::Service;
 pub use spread::ReplyFrom;
+pub use sysctl::Sysctl;
 pub use talk::{Talk, Tcp, Udp};
 
 /// One kind of check.
@@ -118,9 +141,19 @@ impl Kind {
 static TABLE: &[Kind] = &[
     Kind::of::<Arp, Arp>("arp"),
     Kind::of::<Command, command::Written>("command"),
+    Kind::of::<Drain, Drain>("drain"),
+    Kind::of::<Failover, Failover>("failover"),
+    Kind::of::<File, File>("file"),
+    Kind::of::<Hitless, Hitless>("hitless"),
     Kind::of::<Http, http::Written>("http"),
+    Kind::of::<Idempotent, Idempotent>("idempotent"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<NoResidue, NoResidue>("no_residue"),
+    Kind::of::<Path, Path>("path"),
+    Kind::of::<Persistence, persistence::Written>("persistence"),
     Kind::of::<Scheduling, scheduling::Written>("scheduling"),
+    Kind::of::<Service, Service>("service"),
+    Kind::of::<Sysctl, Sysctl>("sysctl"),
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
 ];
@@ -218,6 +251,8 @@ pub struct Declared {
     pub kind: &'static str,
     /// Where it stands.
     pub span: Span,
+    /// Whether it compares hosts with what they were before the playbook ran.
+    pub(super) compares: bool,
     /// What `lab test` picks it by.
     pub tags: Vec<String>,
     /// How long it may take; without one, as long as its trial.
@@ -335,7 +370,15 @@ fn decode(node: &Node) -> Result<Declared, Diagnostic> {
     };
     let check = (kind.decode)(arguments)?;
     let name = name.unwrap_or_else(|| check.title());
-    Ok(Declared { name, kind: kind.name, span: node.span.clone(), tags, timeout, check })
+    Ok(Declared {
+        name,
+        kind: kind.name,
+        span: node.span.clone(),
+        compares: kind.name == "no_residue",
+        tags,
+        timeout,
+        check,
+    })
 }
 
 /// Where a text stands within a node, as a value or as a key.

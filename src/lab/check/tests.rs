@@ -160,10 +160,7 @@ impl Hosts for Fake {
                 return Err(Error::new("rs3 is in a bad way").into());
             }
             probe::Probe::State(_) => serde_json::to_value(State::default()),
-            probe::Probe::Hold(_) | probe::Probe::Scheduled(_) => {
-                unreachable!("no check here asks a model")
-            }
-            probe::Probe::Command(_) => unreachable!("no check here runs a command"),
+            _ => unreachable!("no check here sends another probe"),
         }
         .expect("plain data"))
     }
@@ -269,4 +266,39 @@ fn fails_when_it_could_not_look() {
     let report = checks[0].run(&mut hosts);
     assert!(!report.passed);
     assert_eq!(report.problems, ["failed to look: no packets for you (ask nicely)"]);
+}
+
+/// The `yaml` blocks of a text.
+fn examples(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next())
+}
+
+#[test]
+fn reads_every_example_of_the_guide_and_of_each_checks_own_documentation() {
+    let comments = |text: &str| -> String {
+        let lines = text.lines().filter(|line| line.starts_with("//!"));
+        lines.map(|line| line.trim_start_matches("//!").to_owned() + "\n").collect()
+    };
+    let hosts = ["client", "other", "lb1", "lb2", "rs1", "rs2", "rs3"];
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lab/check");
+    let mut kinds = std::collections::BTreeSet::new();
+    let mut check = |text: &str, name: &str| {
+        for example in examples(text) {
+            let node = node(example);
+            let Some(checks) = node.get("checks") else { continue };
+            let read = read(checks.sequence().expect("a list"), hosts);
+            let read = read.unwrap_or_else(|mistakes| panic!("{name}: {mistakes}\n{example}"));
+            kinds.extend(read.iter().map(|check| check.kind));
+        }
+    };
+    for entry in std::fs::read_dir(folder).expect("it is there").flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(entry.path()).expect("it is a text");
+            check(&comments(&text), &entry.path().display().to_string());
+        }
+    }
+    check(include_str!("../../../docs/checks.md"), "docs/checks.md");
+    let without: Vec<&str> =
+        TABLE.iter().map(|kind| kind.name).filter(|name| !kinds.contains(name)).collect();
+    assert!(without.iter().all(|name| *name == "scheduling"), "no example of {without:?}");
 }

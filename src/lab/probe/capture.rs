@@ -13,10 +13,11 @@ use crate::lab::monitor::Packet;
 use crate::netlink::MacAddress;
 
 /// How far the captured frames can be relied on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
     /// Every frame was seen.
+    #[default]
     Complete,
     /// The kernel dropped this many: a sender that was not seen may still have sent.
     Lossy(u32),

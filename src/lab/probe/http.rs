@@ -41,6 +41,9 @@ pub struct Http {
     /// The client's address, when it has several.
     #[serde(default)]
     pub source: Option<IpAddr>,
+    /// Several addresses of the client, one after the other, over and over.
+    #[serde(default)]
+    pub sources: Vec<IpAddr>,
     /// The client's port, the same for every request.
     #[serde(default)]
     pub source_port: Option<u16>,
@@ -54,7 +57,7 @@ fn one() -> u32 {
 }
 
 /// What became of the requests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
     /// One for each request that was made, in their order.
     pub requests: Vec<Answer>,
@@ -162,19 +165,14 @@ impl Http {
     }
 
     pub(super) fn run(&self) -> Result<Answers, Error> {
-        // A machine without the file knows no names.
-        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-        let peer = self.url.resolve(&hosts).ok_or_else(|| {
-            Error::new(format!(
-                "`{}` is neither an address nor a name in /etc/hosts",
-                self.url.host
-            ))
-        })?;
-        let request = self.request()?;
+        let peer = self.url.here()?;
+        let request = request(&self.url, &self.headers, true)?;
         let mut capture = Capture::start();
         let mut answers: Vec<Answer> = Vec::new();
         while answers.len() < self.requests as usize {
-            answers.push(self.ask(peer, &request, &mut capture)?);
+            let turn = answers.len().checked_rem(self.sources.len());
+            let from = turn.and_then(|turn| self.sources.get(turn).copied()).or(self.source);
+            answers.push(self.ask(peer, from, &request, &mut capture)?);
             let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
             if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
                 break;
@@ -188,28 +186,11 @@ impl Http {
         })
     }
 
-    fn request(&self) -> Result<Vec<u8>, Error> {
-        let named = |name: &str| self.headers.keys().any(|key| key.eq_ignore_ascii_case(name));
-        let mut text = format!("GET {} HTTP/1.1\r\n", self.url.path);
-        if !named("host") {
-            text += &format!("Host: {}\r\n", self.url.authority());
-        }
-        for (name, value) in &self.headers {
-            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
-                let shown = format!("{name}: {value}").escape_debug().to_string();
-                return Err(Error::new(format!("`{shown}` is not a header")));
-            }
-            text += &format!("{name}: {value}\r\n");
-        }
-        text += "Connection: close\r\n\r\n";
-        Ok(text.into_bytes())
-    }
-
     /// Makes one request; an error is one of this host, before anything was sent.
     fn ask(
         &self,
         peer: SocketAddr,
+        from: Option<IpAddr>,
         request: &[u8],
         capture: &mut Capture,
     ) -> Result<Answer, Error> {
@@ -217,11 +198,11 @@ impl Http {
         let deadline = start + self.timeout.0;
         let (socket, port, outcome, seconds) = loop {
             let tcp = |domain| Socket::new(domain, Type::STREAM, None);
-            let socket = source(peer, self.source, self.source_port, tcp)?;
+            let socket = source(peer, from, self.source_port, tcp)?;
             let local = socket.local_addr().map(|address| address.as_socket());
             let port = local.ok().flatten().map_or(0, |local| local.port());
             let mut connection = Timed { socket: &socket, deadline };
-            let outcome = connection.exchange(peer, request);
+            let outcome = exchange(&mut connection, peer, request);
             let seconds = start.elapsed().as_secs_f64();
             match outcome {
                 Ok(response) => {
@@ -290,14 +271,57 @@ pub(super) fn unspecified(peer: SocketAddr) -> IpAddr {
     if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-impl Timed<'_> {
-    fn exchange(&mut self, peer: SocketAddr, request: &[u8]) -> Result<Response, (Stage, Broken)> {
-        self.connect(peer).map_err(|error| (Stage::Connect, error.into()))?;
-        self.send(request).map_err(|error| (Stage::Send, error.into()))?;
-        let answer = http::read(self, WANTED).map_err(|broken| (Stage::Receive, broken))?;
-        Ok(answer.into())
+/// The bytes of a request; the server is told to close after it, or to keep the connection.
+pub(super) fn request(
+    url: &Url,
+    headers: &IndexMap<String, String>,
+    close: bool,
+) -> Result<Vec<u8>, Error> {
+    let named = |name: &str| headers.keys().any(|key| key.eq_ignore_ascii_case(name));
+    let mut text = format!("GET {} HTTP/1.1\r\n", url.path);
+    if !named("host") {
+        text += &format!("Host: {}\r\n", url.authority());
     }
+    for (name, value) in headers {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
+            let shown = format!("{name}: {value}").escape_debug().to_string();
+            return Err(Error::new(format!("`{shown}` is not a header")));
+        }
+        text += &format!("{name}: {value}\r\n");
+    }
+    text += if close { "Connection: close\r\n\r\n" } else { "\r\n" };
+    Ok(text.into_bytes())
+}
 
+impl Url {
+    /// The address that it means on this host.
+    pub(super) fn here(&self) -> Result<SocketAddr, Error> {
+        // A machine without the file knows no names.
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        self.resolve(&hosts).ok_or_else(|| {
+            Error::new(format!("`{}` is neither an address nor a name in /etc/hosts", self.host))
+        })
+    }
+}
+
+/// One request over a connection of its own.
+pub(super) fn exchange(
+    connection: &mut Timed<'_>,
+    peer: SocketAddr,
+    request: &[u8],
+) -> Result<Response, (Stage, Broken)> {
+    connection.connect(peer).map_err(|error| (Stage::Connect, error.into()))?;
+    connection.send(request).map_err(|error| (Stage::Send, error.into()))?;
+    answer(connection).map_err(|broken| (Stage::Receive, broken))
+}
+
+/// Reads the answer to a request.
+pub(super) fn answer(connection: &mut Timed<'_>) -> Result<Response, Broken> {
+    http::read(connection, WANTED).map(Response::from)
+}
+
+impl Timed<'_> {
     /// Waits a moment for the server's end of the connection: who closes first keeps its port
     /// busy for a minute, and that should not be this host.
     fn let_the_server_close(&mut self) {
@@ -330,7 +354,11 @@ pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
     let message = match trouble {
         Trouble::Closed | Trouble::Malformed => broken.to_string(),
         Trouble::Timeout => format!("timed out {doing}"),
-        Trouble::Refused => "connection refused: a reset answered the SYN".into(),
+        Trouble::Refused if stage == Stage::Connect => {
+            "connection refused: a reset answered the SYN".into()
+        }
+        // Only a datagram is sent before somebody has agreed to take it.
+        Trouble::Refused => "refused: an ICMP error answered, nobody waits there".into(),
         _ => format!("{broken} {doing}"),
     };
     Failure { stage, trouble, message }

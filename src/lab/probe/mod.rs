@@ -17,6 +17,7 @@ mod endpoint;
 mod hold;
 mod http;
 mod ipvs;
+mod load;
 mod packet;
 mod port;
 mod response;
@@ -24,6 +25,7 @@ mod scheduled;
 mod seconds;
 mod state;
 mod talk;
+mod traces;
 
 pub use crate::http::{NotAUrl, Url};
 pub use arp::{Arp, ArpAnswer, ArpAnswers};
@@ -33,12 +35,14 @@ pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use hold::{Held, Hold, Open, Opened, Transport};
 pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
+pub use load::{Keep, Kept, KeptConnection, Load, Loaded, Shot};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use response::Response;
 pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
 pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
 pub use talk::{Carrier, Talk};
+pub use traces::{Traces, TracesOf};
 
 /// One look at the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +60,12 @@ pub enum Probe {
     Ipvs(Ipvs),
     /// Connections and datagrams; answered by [`Answers`].
     Talk(Talk),
+    /// Requests at a steady pace; answered by [`Loaded`].
+    Load(Load),
+    /// Connections that are kept in use; answered by [`Kept`].
+    Keep(Keep),
+    /// What a playbook may leave behind; answered by [`Traces`].
+    Traces(TracesOf),
     /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
     Scheduled(ScheduledBy),
     /// What the host is like; answered by [`State`].
@@ -89,6 +99,9 @@ looks! {
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
     Talk(Talk) -> Answers;
+    Load(Load) -> Loaded;
+    Keep(Keep) -> Kept;
+    Traces(TracesOf) -> Traces;
     Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
 }
@@ -104,6 +117,9 @@ pub fn run(probe: Value) -> Result<Value, Error> {
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
         Probe::Talk(talk) => seen(&talk.run()?),
+        Probe::Load(load) => seen(&load.run()?),
+        Probe::Keep(keep) => seen(&keep.run()?),
+        Probe::Traces(traces) => seen(&traces.run()?),
         Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),
     }

@@ -118,10 +118,11 @@ impl Talk {
     ) -> Result<Vec<u8>, (Stage, io::Error)> {
         let mut connection = Timed { socket, deadline };
         connection.connect(peer).map_err(|error| (Stage::Connect, error))?;
-        match (&self.send, self.carrier) {
-            (Some(bytes), _) => connection.send(&bytes.0),
-            (None, Carrier::Udp) => connection.send(&[]),
-            (None, _) => Ok(()),
+        let words = self.send.as_ref().map_or(&[][..], |bytes| &bytes.0);
+        match self.carrier {
+            // One that is empty is a datagram, too.
+            Carrier::Udp => socket.send(words).map(drop),
+            Carrier::Tcp | Carrier::Sctp => connection.send(words),
         }
         .map_err(|error| (Stage::Send, error))?;
         let mut said = Vec::new();
@@ -215,7 +216,7 @@ mod tests {
         let free = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
         let to = free.local_addr().expect("it is bound");
         drop(free);
-        let answers = talk(Carrier::Udp, to, "x");
+        let answers = talk(Carrier::Udp, to, "");
         let failure = answers.requests[0].failure().expect("nobody is there");
         assert_eq!((failure.stage, failure.trouble), (Stage::Receive, Trouble::Refused));
     }

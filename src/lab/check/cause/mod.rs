@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Roster;
 use crate::lab::probe::{Answers, ArpAnswers, State, VirtualService};
-use crate::netlink::ipvs::{Protocol, ServiceKey};
+use crate::netlink::ipvs::{Forward, Protocol, ServiceKey};
 
 mod client;
 mod director;
@@ -91,6 +91,49 @@ pub(super) fn of_traffic(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     causes.extend(director::causes(traffic, scene));
     causes.extend(server::causes(traffic, scene));
     causes
+}
+
+/// Why replies take another way than they must: a director hands over by masquerading.
+pub(super) fn of_way(
+    reply: &[String],
+    service: SocketAddr,
+    protocol: Protocol,
+    scene: &Scene,
+) -> Vec<Cause> {
+    let passed = |host: &&str| reply.iter().any(|one| one == host);
+    let directors = scene.active_directors(service.ip()).into_iter().filter(passed);
+    let masquerading = directors.filter_map(|director| {
+        let found = scene.service(director, protocol, service)?;
+        let nat = found.destinations.iter().find(|one| one.destination.forward == Forward::Nat)?;
+        Some(
+            Cause::on(director, format!("{director} forwards by nat, so replies go back by it"))
+                .proof(format!("destination {} on {director}", nat.destination)),
+        )
+    });
+    masquerading.collect()
+}
+
+/// Why a client does not stay with its real server.
+pub(super) fn of_wandering(service: SocketAddr, scene: &Scene) -> Vec<Cause> {
+    let wanders = |director: &str| {
+        let found = &scene.service(director, Protocol::Tcp, service)?.state.service;
+        // Hashing keeps a client, too.
+        let keeps = found.persistence.is_some() || matches!(found.scheduler.as_str(), "sh" | "mh");
+        (!keeps).then(|| {
+            Cause::on(director, format!("{} is not persistent on {director}", found.key))
+                .proof(format!("on {director}: {found}"))
+        })
+    };
+    scene.active_directors(service.ip()).into_iter().filter_map(wanders).collect()
+}
+
+/// Why a service does not run, as far as it said so.
+pub(super) fn of_stopped(name: &str, host: &str, scene: &Scene) -> Option<Cause> {
+    let last = scene.state(host)?.nginx_errors.last().filter(|_| name.starts_with("nginx"))?;
+    Some(
+        Cause::on(host, format!("nginx's error log on {host} has the last word"))
+            .proof(last.clone()),
+    )
 }
 
 /// Why somebody answers ARP who must not, or does not who must.

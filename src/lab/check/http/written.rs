@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::super::spread::{ReplyFrom, Spread};
 use super::Http;
@@ -16,6 +16,28 @@ pub(super) struct Expect {
     pub(super) status: Option<u16>,
     pub(super) body: Option<String>,
     pub(super) contains: Option<String>,
+    pub(super) source_seen: Option<SourceSeen>,
+}
+
+/// Whom the back end takes for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceSeen {
+    /// The client itself.
+    Client,
+    /// Somebody in between.
+    Other(IpAddr),
+}
+
+impl<'de> Deserialize<'de> for SourceSeen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "client" => Ok(Self::Client),
+            _ => text.parse().map(Self::Other).map_err(|_| {
+                de::Error::custom(format!("`{text}` is neither `client` nor an address"))
+            }),
+        }
+    }
 }
 
 /// What is expected of the answers; each expectation stands for itself.
@@ -28,6 +50,10 @@ pub(super) struct WrittenExpect {
     body: Option<String>,
     /// A text in every answer's body.
     body_contains: Option<String>,
+    /// The client's address as the back end must see it, which tells it in the header
+    /// `X-Client-Address`: `client`, its own, or another one.
+    #[schemars(with = "Option<String>")]
+    source_seen: Option<SourceSeen>,
     /// The real servers that must answer in strict turn, each once in every round, every round
     /// in the same order; in which, is the kernel's choice.
     #[serde(default)]
@@ -58,6 +84,9 @@ pub(crate) struct Written {
     timeout: Option<Seconds>,
     /// The address to ask from.
     source: Option<IpAddr>,
+    /// Several addresses to ask from, one after the other, over and over.
+    #[serde(default)]
+    sources: Vec<IpAddr>,
     /// The port to ask from; each request has one of its own unless it is given.
     source_port: Option<u16>,
     /// Headers of each request.
@@ -85,11 +114,16 @@ impl TryFrom<Written> for Http {
             requests,
             timeout: written.timeout.unwrap_or_else(probe::Http::default_timeout),
             source: written.source,
+            sources: written.sources,
             source_port: written.source_port,
             headers: written.headers,
         };
-        let expect =
-            Expect { status: expect.status, body: expect.body, contains: expect.body_contains };
+        let expect = Expect {
+            status: expect.status,
+            body: expect.body,
+            contains: expect.body_contains,
+            source_seen: expect.source_seen,
+        };
         Ok(Self { from: written.from, probe, expect, spread })
     }
 }

@@ -50,6 +50,7 @@ fn probe(to: SocketAddr, requests: u32) -> Http {
         requests,
         timeout: Seconds::from_millis(200),
         source: None,
+        sources: Vec::new(),
         source_port: None,
         headers: IndexMap::new(),
     }

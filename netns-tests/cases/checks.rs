@@ -1,0 +1,81 @@
+//! Every kind of check: it passes where all is well, and finds what it is there for where not.
+
+use anyhow::{Result, ensure};
+
+use crate::support::{lab, nothing_left, trial};
+use crate::{Case, Needs};
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "checks::pass", needs: Needs::Namespaces, run: pass },
+    Case {
+        name: "checks::find_what_they_are_there_for",
+        needs: Needs::Namespaces,
+        run: find_what_they_are_there_for,
+    },
+];
+
+fn pass() -> Result<()> {
+    let tried = trial(&lab("checks"), &[])?;
+    tried.passed()?;
+    tried.says("request: client → router → rs1")?;
+    nothing_left("checks")
+}
+
+/// What each check of `checks-fail` says is wrong; parts of lines.
+const WRONG: &[(&str, &[&str])] = &[
+    ("a closed port", &["request 1: connection refused"]),
+    ("an open port", &["request 1: it is not refused"]),
+    ("a datagram for nobody", &["request 1: refused: an ICMP error answered"]),
+    ("another server's name", &["request 1: the answer is `rs1`"]),
+    (
+        "the way is not straight",
+        &["the request passed client → router → rs1", "the reply passed router"],
+    ),
+    ("nobody stands in", &["requests still failed"]),
+    ("a cable is pulled", &["requests still failed", "requests failed"]),
+    ("a host is off", &["requests still failed"]),
+    ("a stop is noticed", &["requests failed meanwhile", "connection refused"]),
+    ("nothing is done", &["changed nothing, which proves nothing"]),
+    ("something is done each time", &["changed again: `A moment` on rs1"]),
+    (
+        "something is left",
+        &["router: file /etc/sysctl.conf is not what it was", "rs1: file /etc/nginx/nginx.conf"],
+    ),
+    ("the router does not forward", &["net.ipv4.ip_forward is 0 on rs1"]),
+    ("another mode", &["is 644, not 0600", "lacks the text"]),
+    ("nothing there", &["/etc/nowhere on rs1 is nothing, not regular file"]),
+    ("a daemon is stopped", &["nginx is running on rs1"]),
+    ("nobody is elsewhere", &["with the same real server", "still where it was"]),
+    ("no other takes over", &["2 new connections were given to rs1"]),
+    ("a drain that cuts off", &["an open connection failed", "a new connection failed"]),
+    ("the back end sees the client", &["the back end sees 10.20.0.9, not 10.20.0.77"]),
+    ("somebody had the address", &["`rs2` said", "by an ARP question from eth0 in back"]),
+];
+
+/// The causes that some of them establish.
+const CAUSES: &[(&str, &str)] = &[
+    ("a closed port", "nothing listens on port 81 on rs1"),
+    ("a datagram for nobody", "nothing listens on port 9 on rs1"),
+    ("nobody stands in", "nothing listens on port 80 on rs1 (nginx is not running)"),
+    ("a cable is pulled", "eth0 of rs1 has no carrier"),
+];
+
+fn find_what_they_are_there_for() -> Result<()> {
+    let tried = trial(&lab("checks-fail"), &[])?;
+    let names: Vec<&str> = WRONG.iter().map(|(name, _)| *name).collect();
+    tried.failed_in(&names)?;
+    for (name, wrong) in WRONG {
+        let problems = tried.check(name)?["problems"].to_string();
+        for part in *wrong {
+            ensure!(problems.contains(part), "{name} does not say `{part}`: {problems}");
+        }
+        let evidence = &tried.check(name)?["evidence"];
+        ensure!(evidence["states"]["rs1"]["links"].is_array(), "{name} shows no states");
+        ensure!(evidence["packets"]["last"].is_array(), "{name} shows no packets");
+    }
+    for (name, cause) in CAUSES {
+        let causes = tried.check(name)?["causes"].to_string();
+        ensure!(causes.contains(cause), "{name} has no cause `{cause}`: {causes}");
+    }
+    nothing_left("checks-fail")
+}
