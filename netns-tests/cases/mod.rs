@@ -15,6 +15,7 @@ mod ipvs_table;
 mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
+mod lab_look;
 mod lab_ssh;
 mod lock;
 mod lvs_ansible;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs_timeouts::CASES,
         ipvsadm::CASES,
         lab::CASES,
+        lab_look::CASES,
         lab_ssh::CASES,
         lock::CASES,
         lvs_ansible::CASES,

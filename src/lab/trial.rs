@@ -82,6 +82,8 @@ pub struct Report {
 pub trait Audience: Reporter {
     /// A phase begins.
     fn begins(&mut self, phase: &str);
+    /// A check is about to be looked at: its name, its number from 1, and how many there are.
+    fn checking(&mut self, _name: &str, _number: usize, _of: usize) {}
     /// A check was looked at.
     fn checked(&mut self, report: &CheckReport);
     /// A phase has ended.
@@ -252,10 +254,11 @@ impl Trial {
                 ..crate::modules::Error::new(error.to_string())
             });
             let mut hosts = Agents::new(hosts, agents, monitor);
-            for check in &self.checks {
+            for (number, check) in (1..).zip(&self.checks) {
                 if engine::interrupted() {
                     break;
                 }
+                audience.checking(&check.name, number, self.checks.len());
                 let result = check.run(&mut hosts);
                 if engine::interrupted() {
                     break;

@@ -110,7 +110,11 @@ impl Graph {
             .iter()
             .flat_map(|(host, outline)| outline.services.iter().map(|one| (host.as_str(), one)))
             .collect();
-        let vips: Vec<IpAddr> = services.iter().filter_map(|(_, one)| vip(one)).collect();
+        // Of what is only marked one knows by the real servers, which have it on `lo`.
+        let quiet = outlines.values().flat_map(|outline| &outline.addresses);
+        let quiet = quiet.filter(|(_, interface)| interface == "lo").map(|(address, _)| *address);
+        let vips: Vec<IpAddr> =
+            services.iter().filter_map(|(_, one)| vip(one)).chain(quiet).collect();
         let card = |host: &HostPlan| {
             let outline = outlines.get(&host.name).cloned().unwrap_or_default();
             let groups = topology.hosts.iter().find(|(name, _)| name.as_str() == host.name);
@@ -125,9 +129,7 @@ impl Graph {
                     addresses: fold::few(&one.addresses),
                 })
             });
-            let held = outline.addresses.iter().filter(|(address, interface)| {
-                vips.contains(address) || (vips.is_empty() && interface == "lo")
-            });
+            let held = outline.addresses.iter().filter(|(address, _)| vips.contains(address));
             Card {
                 name: host.name.clone(),
                 count: 1,
@@ -146,6 +148,12 @@ impl Graph {
         };
         let services = services.iter().map(|(host, one)| described(one, host, &owner)).collect();
         Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services, roles })
+    }
+
+    /// The hosts that balance.
+    pub fn directors(&self) -> impl Iterator<Item = &str> {
+        let director = |(_, role): &(&String, &Role)| **role == Role::Director;
+        self.roles.iter().filter(director).map(|(name, _)| name.as_str())
     }
 
     /// What the style sheet of a picture calls a host, by what it is for.
