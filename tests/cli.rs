@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use insta::{assert_snapshot, with_settings};
 use tempfile::TempDir;
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/ipvs.rs"]
 mod ipvs;
 #[path = "cli/ipvsadm.rs"]

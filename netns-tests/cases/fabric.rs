@@ -1,18 +1,103 @@
 //! Networks and hosts as a lab file declares them: what is written is what the kernel does.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 
-use crate::support::{lab, trial};
+use crate::support::{Trial, lab, trial};
 use crate::{Case, Needs};
 
-pub(crate) const CASES: &[Case] = &[native("fabric::routes_between_networks", routes)];
+pub(crate) const CASES: &[Case] = &[
+    native("fabric::routes_between_networks", routes),
+    Case { name: "fabric::wires_vlans_and_bonds", needs: Needs::Ipvs, run: wires },
+    native("fabric::a_package_must_be_there", package),
+    native("fabric::a_command_that_fails_is_shown", command),
+    native("fabric::what_the_kernel_lacks_skips_a_lab", skipped),
+    native("fabric::a_check_that_hangs_ends_at_its_deadline", deadline),
+    native("fabric::a_trial_ends_at_its_timeout", timeout),
+    native("fabric::checks_are_picked_by_their_tags", tags),
+];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
     Case { name, needs: Needs::Namespaces, run }
 }
 
+/// Tries a lab of one host that needs no IPVS, with more keys of the host and of the file.
+fn tried(host: &str, file: &str, more: &[&str]) -> Result<Trial> {
+    let folder = tempfile::tempdir()?;
+    let name = format!("fabric-{}", std::process::id());
+    let text = format!(
+        "name: {name}\nnetworks: {{lan: {{subnet: 10.0.0.0/24}}}}\n\
+         hosts: {{a: {{networks: {{lan: 10.0.0.1}}, {host}}}}}\n{file}\n"
+    );
+    fs::write(Path::new(folder.path()).join("lab.yml"), text)?;
+    trial(folder.path(), more)
+}
+
 fn routes() -> Result<()> {
-    let trial = trial(&lab("routed"), &[])?;
-    ensure!(trial.exit == Some(0), "{}", trial.text);
+    trial(&lab("routed"), &[])?.passed().map(drop)
+}
+
+fn wires() -> Result<()> {
+    let trial = trial(&lab("wires"), &[])?;
+    ensure!(trial.report.get("skipped").is_none(), "{}", trial.text);
+    trial.passed().map(drop)
+}
+
+fn package() -> Result<()> {
+    let trial = tried("packages: [bash, no-such-package]", "requires: []", &[])?;
+    ensure!(trial.exit == Some(6), "{}", trial.text);
+    trial.says("host `a` needs the package `no-such-package`, which is not installed")?;
+    trial.says("install no-such-package`").map(drop)
+}
+
+fn command() -> Result<()> {
+    let commands = "commands: [[touch, /tmp/x], [sh, -c, 'ls /tmp; echo why >&2; exit 3']]";
+    let trial = tried(commands, "requires: []", &[])?;
+    ensure!(trial.exit == Some(6), "{}", trial.text);
+    trial.says("exit 3` failed on host `a` (exit status: 3): why").map(drop)
+}
+
+fn skipped() -> Result<()> {
+    let trial = tried("", "requires: [{module: no_such_module}]", &["--no-vm"])?;
+    trial.passed()?.says("skipped: lab fabric-")?;
+    let why = "this kernel has no module `no_such_module`";
+    ensure!(trial.report["skipped"] == why, "{}", trial.report);
+    Ok(())
+}
+
+fn deadline() -> Result<()> {
+    let checks = "requires: []\nchecks:\n\
+        - {name: hangs, timeout: 1, command: {on: a, argv: [sleep, '1000'], timeout: 2000}}\n\
+        - {name: next, timeout: 60, command: {on: a, argv: ['true']}}";
+    let trial = tried("", checks, &[])?;
+    trial.failed_in(&["hangs"])?.says("it was not done within 1 s")?.says("passed: next").map(drop)
+}
+
+fn timeout() -> Result<()> {
+    let checks = "requires: []\ntimeout: 3\nchecks:\n\
+        - {name: hangs, command: {on: a, argv: [sleep, '1000'], timeout: 2000}}";
+    let trial = tried("", checks, &[])?;
+    trial.says("the trial took longer than the 3 s of its `timeout`")?;
+    ensure!(trial.exit == Some(6), "exit {:?}\n{}", trial.exit, trial.text);
+    trial.says("the time of the trial was over")?.says("nothing is left").map(drop)
+}
+
+fn tags() -> Result<()> {
+    let checks = "requires: []\nchecks:\n\
+        - {name: one, tags: [slow, v4], command: {on: a, argv: ['true']}}\n\
+        - {name: two, tags: v4, command: {on: a, argv: ['true']}}\n\
+        - {name: three, command: {on: a, argv: ['true']}}";
+    for (more, names) in [
+        (&["--tags", "v4"][..], &["one", "two"][..]),
+        (&["--skip-tags", "slow"], &["two", "three"]),
+        (&["--tags", "v4", "--skip-tags", "slow"], &["two"]),
+    ] {
+        let trial = tried("", checks, more)?;
+        let ran = trial.passed()?.report["checks"].as_array().cloned().unwrap_or_default();
+        let ran: Vec<&str> = ran.iter().filter_map(|check| check["name"].as_str()).collect();
+        ensure!(ran == names, "{more:?} ran {ran:?}");
+    }
     Ok(())
 }

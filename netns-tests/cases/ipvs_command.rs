@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "ipvs_command::drain_waits_for_connections", needs: Needs::Ipvs, run: drain },
     Case { name: "ipvs_command::a_module_drains_too", needs: Needs::Ipvs, run: module_drains },
     Case { name: "ipvs_command::adopt_round_trip", needs: Needs::Ipvs, run: adopt },
+    Case { name: "ipvs_command::explains_who_is_next", needs: Needs::Ipvs, run: explains },
     Case { name: "ipvs_command::says_what_is_missing", needs: Needs::Ipvs, run: missing },
 ];
 
@@ -469,4 +470,47 @@ fn missing() -> Result<()> {
     exits(&output, 6)?;
     says(&output, "not permitted")?;
     says(&output, "run as root")
+}
+
+/// Where the kernel sends a client is where it was said to go; and what it then remembers counts.
+fn explains() -> Result<()> {
+    let namespace = Namespace::new("explain")?;
+    namespace.shell(
+        "ip address add 10.1.0.1/32 dev lo &&
+         ipvsadm -A -t 10.1.0.1:80 -s wlc -p 300 &&
+         ipvsadm -a -t 10.1.0.1:80 -r 10.9.0.3:80 -m -w 1 &&
+         ipvsadm -a -t 10.1.0.1:80 -r 10.9.0.4:80 -m -w 5 &&
+         ipvsadm -A -t 10.1.0.1:81 -s wlc",
+    )?;
+    let explain = |arguments: &[&str]| {
+        let mut all = vec!["explain", "10.1.0.1:80"];
+        all.extend(arguments);
+        namespace.command(env!("CARGO_BIN_EXE_lvsmith"), &all).output().context("it starts")
+    };
+    let before = explain(&["--client", "10.1.0.1"])?;
+    exits(&before, 0)?;
+    says(&before, "10.9.0.4:80: 256 × 0 active + 0 inactive = 0, for a weight of 5")?;
+
+    // Nobody answers; the kernel has chosen all the same.
+    let connect =
+        "import socket; s = socket.socket(); s.settimeout(0.2); s.bind(('10.1.0.1', 4711))
+try: s.connect(('10.1.0.1', 80))
+except OSError: pass";
+    let tried = namespace.command("python3", &["-c", connect]).output()?;
+    exits(&tried, 0)?;
+    let held = explain(&["--client", "10.1.0.1", "--json"])?;
+    let held: Value = serde_json::from_slice(&held.stdout)?;
+    let choice = &held["connections"][0][0];
+    ensure!(choice["destination"]["address"] == "10.9.0.4", "{held:#}");
+    let because = choice["because"].as_str().unwrap_or_default();
+    ensure!(because.starts_with("persistence holds its client there for"), "{held:#}");
+    says(&explain(&["--client", "10.1.0.1:4711"])?, "this connection is known already (SYN_RECV)")?;
+    // Another client is nobody's yet, and the loaded one is not the lightest for all that.
+    says(&explain(&["--client", "10.1.0.2"])?, "10.9.0.3:80: 256 × 0 active")?;
+
+    let missing = namespace
+        .command(env!("CARGO_BIN_EXE_lvsmith"), &["explain", "10.1.0.9:80", "-c", "10.1.0.2"])
+        .output()?;
+    exits(&missing, 2)?;
+    says(&missing, "there is no service `tcp://10.1.0.9:80`")
 }

@@ -17,6 +17,7 @@ mod ipvsadm;
 mod lab;
 mod lab_look;
 mod lab_ssh;
+mod load;
 mod lock;
 mod lvs_ansible;
 mod lvs_dr;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> Vec<Case> {
         lab::CASES,
         lab_look::CASES,
         lab_ssh::CASES,
+        load::CASES,
         lock::CASES,
         lvs_ansible::CASES,
         lvs_dr::CASES,

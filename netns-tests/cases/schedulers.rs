@@ -49,9 +49,18 @@ fn each() -> Result<()> {
 /// The position of rr is the kernel's secret until it has chosen once.
 fn turn() -> Result<()> {
     let seen = tried()?.check("rr")?["seen"].to_string();
-    ensure!(seen.contains("foretold for certain: 11 of 12; whose turn it is"), "{seen}");
+    ensure!(
+        seen.contains("foretold for certain: 11 of 12; the kernel does not show whose"),
+        "{seen}"
+    );
     let servers: Vec<_> = taken("rr")?.into_iter().map(|(_, server)| server).collect();
     ensure!(servers.windows(4).all(|four| four[0] == four[3]), "{servers:?}");
+    // To what was just added nothing came before: the last one has the first turn, and rounds of
+    // weights begin with the last one.
+    ensure!(servers.first() == Some(&Some(3)), "{servers:?}");
+    let first = [1, 2, 3, 1, 1, 2, 1, 2, 3];
+    let begun = taken("wrr")?.into_iter().zip(first).all(|((_, one), first)| one == Some(first));
+    ensure!(begun, "{:?}", taken("wrr")?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::support::{ROOT, Trial, nothing_left, trial};
 use crate::{Case, Needs};
@@ -21,27 +21,123 @@ pub(crate) const CASES: &[Case] = &[
     case("topologies::lvs_sctp", || works("lvs-sctp")),
     case("topologies::lvs_ha", || works("lvs-ha")),
     case("topologies::kube_like", || works("kube-like")),
+    case("topologies::replies_that_do_not_pass_the_director", past_the_director),
+    case("topologies::a_tunnel_that_is_filtered", filtered),
+    case("topologies::a_tunnel_that_nothing_unpacks", not_unpacked),
+    case("topologies::packets_without_a_mark", unmarked),
+    case("topologies::a_real_server_without_the_vip", without_vip),
+    case("topologies::web_servers_that_are_stopped", stopped),
+    case("topologies::name_servers_that_are_stopped", silent),
+    case("topologies::directors_that_do_not_hear_each_other", split),
 ];
 
 const fn case(name: &'static str, run: fn() -> Result<()>) -> Case {
     Case { name, needs: Needs::Ipvs, run }
 }
 
-/// The folder of a topology. The emulated processors are few, so one case at a time has them.
-fn topology(name: &str) -> (PathBuf, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (Path::new(ROOT).join("playbooks").join(name), alone)
+/// The topologies; a lab of one name is there only once, so one case at a time has it.
+static TOPOLOGIES: [(&str, Mutex<()>); 10] = [
+    ("lvs-nat", Mutex::new(())),
+    ("lvs-tun", Mutex::new(())),
+    ("lvs-local", Mutex::new(())),
+    ("lvs-fwmark", Mutex::new(())),
+    ("lvs-dr-ipv6", Mutex::new(())),
+    ("lvs-mixed", Mutex::new(())),
+    ("lvs-udp", Mutex::new(())),
+    ("lvs-sctp", Mutex::new(())),
+    ("lvs-ha", Mutex::new(())),
+    ("kube-like", Mutex::new(())),
+];
+
+fn topology(name: &str) -> Result<(PathBuf, MutexGuard<'static, ()>)> {
+    let found = TOPOLOGIES.iter().find(|(known, _)| *known == name);
+    let (_, lock) = found.with_context(|| format!("{name} is not in the table"))?;
+    // Another case may have failed; its lab is gone even so.
+    let alone = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok((Path::new(ROOT).join("playbooks").join(name), alone))
 }
 
 fn works(name: &str) -> Result<()> {
-    let (folder, _alone) = topology(name);
+    let (folder, _alone) = topology(name)?;
     trial(&folder, &[])?.passed()?;
     nothing_left(name)
 }
 
 /// The topology with some variable other than it should be.
 fn broken(name: &str, variables: &str) -> Result<Trial> {
-    let (folder, _alone) = topology(name);
+    let (folder, _alone) = topology(name)?;
     trial(&folder, &["-e", variables])
+}
+
+/// A check failed, and found this cause.
+fn failed(trial: &Trial, check: &str, cause: &str) -> Result<()> {
+    ensure!(trial.exit == Some(3), "exit {:?}\n{}", trial.exit, trial.text);
+    let report = trial.check(check)?;
+    let causes = report["causes"].as_array().cloned().unwrap_or_default();
+    let named =
+        causes.iter().any(|one| one["message"].as_str().is_some_and(|text| text.contains(cause)));
+    ensure!(named, "`{check}` does not name the cause `{cause}`\n{}", trial.text);
+    Ok(())
+}
+
+fn past_the_director() -> Result<()> {
+    const ROUND: &str = "requests go round, and replies come back through the director";
+    let trial = broken("lvs-nat", "{lvs_gateway: ''}")?;
+    trial.failed_in(&[ROUND])?;
+    failed(&trial, ROUND, "rs1 has no route back to 203.0.113.10")
+}
+
+fn filtered() -> Result<()> {
+    let trial = broken("lvs-tun", "lvs_tunnel_rp_filter=1")?;
+    trial.failed_in(&["by IP in IP requests go round", "by GUE", "by GRE"])?;
+    failed(&trial, "by GUE", "rp_filter drops what comes out of tunl0 on rs1")?;
+    failed(&trial, "by GRE", "rp_filter drops what comes out of gre0 on rs2")
+}
+
+fn not_unpacked() -> Result<()> {
+    let trial = broken("lvs-mixed", "{lvs_tunnelled_services: []}")?;
+    let four = "IPv4 requests go round real servers that are reached by IPv6";
+    let six = "IPv6 requests go round real servers that are reached by IPv4";
+    trial.failed_in(&[four, six])?;
+    failed(&trial, four, "no ip6tnl interface is up on rs1")?;
+    failed(&trial, six, "no sit interface is up on rs3")
+}
+
+fn unmarked() -> Result<()> {
+    let trial = broken("lvs-fwmark", "lvs_marks_packets=false")?;
+    failed(
+        &trial,
+        "requests are answered, straight from a real server",
+        "nothing on lb1 gives packets the mark of fwmark://1, so lb1 takes them itself",
+    )
+}
+
+fn without_vip() -> Result<()> {
+    const ROUND: &str = "requests go round, and replies come straight from the real servers";
+    let trial = broken("lvs-dr-ipv6", "{lvs_own_services: []}")?;
+    trial.failed_in(&[ROUND])?;
+    failed(&trial, ROUND, "the VIP fd00:89::89 is not bound on rs1's lo")
+}
+
+fn stopped() -> Result<()> {
+    let trial = broken("lvs-local", "nginx_backend_state=stopped")?;
+    failed(
+        &trial,
+        "requests are answered",
+        "nothing listens on port 8081 on one (nginx is not running)",
+    )
+}
+
+fn silent() -> Result<()> {
+    let trial = broken("lvs-udp", "dns_backend_state=stopped")?;
+    failed(&trial, "questions from many ports go round", "nothing listens on port 53 on rs1")
+}
+
+/// With numbers of their own both directors take the VIP.
+fn split() -> Result<()> {
+    let trial = broken(
+        "lvs-ha",
+        "{lvs_virtual_router_id: \"{{ 89 if inventory_hostname == 'lb1' else 90 }}\"}",
+    )?;
+    failed(&trial, "the director with the greater priority has the VIP", "lb2 answers ARP for")
 }

@@ -67,6 +67,7 @@ enum Command {
     Lint(lint::Lint),
     Lab(lab::Lab),
     Ipvs(ipvs::Ipvs),
+    Explain(ipvs::Explain),
     Ipvsadm(ipvsadm::Ipvsadm),
     /// Does on this host what a controller asks for
     #[command(hide = true)]
@@ -110,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Lint(lint) => lint.run(),
         Command::Lab(command) => lab::run(command),
         Command::Ipvs(command) => ipvs::run(command),
+        Command::Explain(command) => ipvs::explain(command),
         Command::Ipvsadm(command) => command.run(),
         Command::Vm(command) => vm::run(command),
         Command::Modules(modules) => modules.run().into(),

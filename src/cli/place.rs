@@ -9,6 +9,7 @@ use clap::Args;
 use super::vm::MachineArgs;
 use super::{Exit, complain};
 use crate::diagnostic::Diagnostic;
+use crate::lab::{self, Topology};
 use crate::vm;
 
 /// Where a lab is to run.
@@ -34,11 +35,13 @@ pub(super) enum Place {
 
 impl PlaceArgs {
     /// Decides; an exit code when it cannot be had.
-    pub(super) fn choose(self, requires_ipvs: bool) -> Result<Place, Exit> {
+    pub(super) fn choose(self, topology: &Topology) -> Result<Place, Exit> {
         if vm::inside() {
             return Ok(Place::Here);
         }
-        let needed = requires_ipvs && vm::needed();
+        let ipvs = topology.requires_ipvs() && vm::needed();
+        // Another kernel may have what this one lacks; that it lacks it too is told in there.
+        let needed = ipvs || (!self.no_vm && lab::lacking(topology).is_some());
         match (self.vm, needed, self.no_vm) {
             (false, false, _) => Ok(Place::Here),
             (false, true, true) => {

@@ -41,12 +41,13 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     }
     let read = Trial::read(&test.lab, |topology| test.reach.choose(topology));
     let both = (read, test.run.options());
-    let (trial, options) = match both {
+    let (mut trial, mut options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),
         (Err(mistakes), _) | (_, Err(mistakes)) => {
             return refuse(&mut *test.run.output.audience(), &mistakes).into();
         }
     };
+    trial.pick(&mut options);
     // Not only after a VM was booted.
     if let Err(mistakes) = trial.check(&options) {
         return refuse(&mut *test.run.output.audience(), &mistakes).into();
@@ -55,7 +56,7 @@ pub(super) fn run(mut test: Test) -> ExitCode {
     if let Err(exit) = test.kept.prepare() {
         return exit.into();
     }
-    match test.place.choose(trial.topology.requires_ipvs()) {
+    match test.place.choose(&trial.topology) {
         Err(exit) => return exit.into(),
         Ok(Place::Vm(options)) => {
             return place::again(options, test.kept.folders());

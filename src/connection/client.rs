@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use super::wire::Wire;
 use super::{CallError, LastWords, Unreachable};
 use crate::agent::protocol::{self, Frame, Link, Reply, Request};
 use crate::agent::{BEAT, Claim, Holder};
+use crate::lab::process;
 use crate::modules::{Around, Bytes, Error, HostKind, Mode, Outcome};
 
 /// How long an agent may be silent: some of its beats may be lost on a bad link.
@@ -102,6 +104,17 @@ impl AgentClient {
                 Err(Unreachable { message, hint })
             }
             Err(CallError::Unreachable(unreachable)) => Err(unreachable),
+        }
+    }
+
+    /// What kills the agent from another thread, so that whoever waits for it goes on.
+    pub fn killer(&self) -> impl FnOnce() + Send + 'static {
+        // It is not reaped before this value is dropped, so the number is still its own.
+        let pid = process::open(self.child.id());
+        move || {
+            if let Ok(pid) = pid {
+                process::kill(pid.as_fd());
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::Error;
-use super::topology::{Host, Link, Subnet, Topology};
+use super::topology::{Host, Link, Subnet, Topology, Wire};
 
 /// Its name. A lab that has a host of that name chooses its addresses itself.
 pub(super) const NAME: &str = "controller";
@@ -32,7 +32,9 @@ pub(super) fn host(topology: &Topology) -> Result<Option<Host>, Error> {
                 "make its subnet larger, or declare a host `{NAME}` with addresses of its own"
             )),
         })?;
-        controller.networks.insert(name.clone(), Link { addresses: vec![free] });
+        controller
+            .networks
+            .insert(name.clone(), Link { addresses: vec![free], mtu: None, wire: Wire::default() });
     }
     Ok(Some(controller))
 }

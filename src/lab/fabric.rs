@@ -5,11 +5,15 @@
 //! have checksum offload: what is captured on them shows checksums that nobody computed, and
 //! that nobody on this machine looks at.
 
+use std::collections::HashMap;
+
 use super::Error;
-use super::plan::{HostPlan, Plan};
+use super::plan::{HostPlan, Interface, Plan};
 use super::process::Process;
 use crate::netlink::InterfaceName;
-use crate::netlink::route::{Handle, NewAddress, NewKind, NewLink, NewRoute, Peer, Place};
+use crate::netlink::route::{
+    Attach, Handle, LinkChange, NewAddress, NewKind, NewLink, NewRoute, Peer, Place,
+};
 
 /// Makes the bridges and the cables, in the namespace that this process is in.
 pub(super) fn build(plan: &Plan, hosts: &[Process]) -> Result<(), Error> {
@@ -21,24 +25,36 @@ pub(super) fn build(plan: &Plan, hosts: &[Process]) -> Result<(), Error> {
         sysctl(&format!("bridge/bridge-nf-call-{family}tables"), "0")?;
     }
     let mut route = Handle::new()?;
-    let mut bridges = Vec::new();
-    for network in &plan.networks {
-        let name = interface(network)?;
-        let up = NewLink { up: true, ..NewLink::new(name.clone(), NewKind::Bridge) };
-        route.create_link(&up)?;
-        bridges.push((network, route.existing_link(&name)?.index));
+    let mut bridges = HashMap::new();
+    for bridge in &plan.bridges {
+        let name = interface(&bridge.network)?;
+        let kind = NewKind::Bridge;
+        let link = NewLink { up: true, mtu: bridge.mtu, ..NewLink::new(name.clone(), kind) };
+        route.create_link(&link)?;
+        bridges.insert(bridge.network.as_str(), (route.existing_link(&name)?.index, bridge.mtu));
     }
     for (host, process) in plan.hosts.iter().zip(hosts) {
         for end in &host.interfaces {
-            let bridge = bridges.iter().find(|(network, _)| **network == end.network);
-            for cable in &end.cables {
-                let inside = Place::Process(process.pid);
-                let mut peer = Peer::new(interface(&end.name)?).inside(inside);
+            // What is none of its bridges is a VLAN of another network, and has no cable.
+            let Some((bridge, mtu)) = bridges.get(end.network.as_str()) else { continue };
+            // Of a bond the ports have the cables.
+            let insides = match end.ports.as_slice() {
+                [] => std::slice::from_ref(&end.name),
+                ports => ports,
+            };
+            for (cable, inside) in end.cables.iter().zip(insides) {
+                let cable = interface(cable)?;
+                let mut peer = Peer::new(interface(inside)?).inside(Place::Process(process.pid));
                 peer.mac = Some(end.mac);
-                let mut link = NewLink::new(interface(cable)?, NewKind::Veth(peer));
-                link.master = bridge.map(|(_, index)| *index);
+                peer.mtu = end.mtu;
+                let mut link = NewLink::new(cable.clone(), NewKind::Veth(peer));
+                link.master = Some(*bridge);
+                link.mtu = *mtu;
                 link.up = true;
                 route.create_link(&link)?;
+                if !end.inward.is_plain() {
+                    route.set_netem(&cable, end.inward.netem())?;
+                }
             }
         }
     }
@@ -51,6 +67,7 @@ pub(super) fn connect(host: &HostPlan) -> Result<(), Error> {
     route.set_up(&InterfaceName::loopback())?;
     for end in &host.interfaces {
         let name = interface(&end.name)?;
+        compose(&mut route, &name, end)?;
         // Also for link-local addresses: nothing waits for duplicates in a lab.
         sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
         for own in &end.addresses {
@@ -66,6 +83,31 @@ pub(super) fn connect(host: &HostPlan) -> Result<(), Error> {
     }
     for to in &host.routes {
         route.add_route(&NewRoute::new(to.to).via(to.via))?;
+    }
+    Ok(())
+}
+
+/// Makes an interface that is no end of a cable, of those that are; and wears it down.
+fn compose(route: &mut Handle, name: &InterfaceName, end: &Interface) -> Result<(), Error> {
+    if let Some(tag) = &end.vlan {
+        let on = route.existing_link(&interface(&tag.on)?)?.index;
+        let kind = NewKind::Vlan { on, id: tag.id };
+        route.create_link(&NewLink { mtu: end.mtu, ..NewLink::new(name.clone(), kind) })?;
+    }
+    let mut leaving = vec![name.clone()];
+    if !end.ports.is_empty() {
+        let bond = NewLink { mac: Some(end.mac), ..NewLink::new(name.clone(), NewKind::Bond) };
+        route.create_link(&NewLink { mtu: end.mtu, ..bond })?;
+        let attach = Some(Attach::To(route.existing_link(name)?.index));
+        leaving = end.ports.iter().map(|port| interface(port)).collect::<Result<_, _>>()?;
+        for port in &leaving {
+            route.change_link(port, &LinkChange { attach, ..LinkChange::default() })?;
+        }
+    }
+    if !end.outward.is_plain() {
+        for port in &leaving {
+            route.set_netem(port, end.outward.netem())?;
+        }
     }
     Ok(())
 }

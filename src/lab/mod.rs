@@ -4,7 +4,7 @@
 //! [`Running`] one from its own keeper; of both the hosts are reached through an [`Entrance`].
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
 //! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
-//! `controller` the way by ssh. [`probe`] is what an
+//! `controller` the way by ssh, `prepare` what is there before and right after. [`probe`] is what an
 //! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
 //! judges what was seen. [`Graph`] is a lab as a picture.
 
@@ -13,6 +13,7 @@ pub mod check;
 mod clone;
 mod connector;
 mod controller;
+mod deadline;
 mod entrance;
 pub mod environment;
 mod error;
@@ -27,6 +28,7 @@ pub mod monitor;
 mod mounts;
 mod pcapng;
 mod plan;
+mod prepare;
 pub mod probe;
 pub(crate) mod process;
 mod running;
@@ -54,6 +56,7 @@ pub use self::logs::Logs;
 pub use self::pcapng::Pcapng;
 use self::plan::{Answer, Plan};
 pub use self::plan::{HostState, Interface, State};
+pub use self::prepare::lacking;
 use self::process::Process;
 pub use self::running::Running;
 pub use self::sequence::Sequence;
@@ -82,6 +85,7 @@ impl Lab {
         }
         let lab = Self { state, entrances, keeper };
         sshd::start(&lab)?;
+        prepare::commands(topology, &lab)?;
         Ok(lab)
     }
 
@@ -122,6 +126,7 @@ pub fn up(topology: &Topology) -> Result<Running, Error> {
     let (mut keeper, _) = launch(topology, Some(door))?;
     let lab = Running::named(name)?;
     sshd::start(&lab)?;
+    prepare::commands(topology, &lab)?;
     keeper.hangs_from_us = false;
     Ok(lab)
 }
@@ -152,6 +157,7 @@ impl Drop for Keeper {
 }
 
 fn launch(topology: &Topology, door: Option<OwnedFd>) -> Result<(Keeper, State), Error> {
+    prepare::packages(topology)?;
     let plan = Plan::new(topology, door.is_some())?;
     let failed = |errno: Errno| Error::refused("start the lab's keeper", errno);
     let (channel, theirs) = Channel::pair().map_err(failed)?;

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::topology::{Reach, Route};
+use super::topology::{Host, Reach, Route, Wire};
 use super::{Error, Topology, controller};
 use crate::netlink::MacAddress;
 
@@ -18,13 +18,19 @@ use crate::netlink::MacAddress;
 pub(super) struct Plan {
     pub name: String,
     pub folder: PathBuf,
-    /// The bridges.
-    pub networks: Vec<String>,
+    pub bridges: Vec<Bridge>,
     pub hosts: Vec<HostPlan>,
     /// The host that ssh connections leave from, where there are such.
     pub controller: Option<String>,
     /// Whether the lab stays when its starter is gone.
     pub detached: bool,
+}
+
+/// A network that is none on another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bridge {
+    pub network: String,
+    pub mtu: Option<u32>,
 }
 
 /// What a host is to be.
@@ -49,6 +55,30 @@ pub struct Interface {
     pub cables: Vec<String>,
     /// Its hardware address, the same in every run.
     pub mac: MacAddress,
+    /// The largest packet, in bytes, where that is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// What the cable does to packets for the host.
+    #[serde(default, skip_serializing_if = "Wire::is_plain")]
+    pub inward: Wire,
+    /// What the cable does to packets from the host.
+    #[serde(default, skip_serializing_if = "Wire::is_plain")]
+    pub outward: Wire,
+    /// What makes it a part of another interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<Tag>,
+    /// Of a bond, the interfaces that it consists of, one for each cable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<String>,
+}
+
+/// The packets of another interface that bear a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// The number of the VLAN.
+    pub id: u16,
+    /// The other interface.
+    pub on: String,
 }
 
 impl Interface {
@@ -128,32 +158,19 @@ impl Plan {
         let extra = if controller { controller::host(topology)? } else { None };
         let hosts = topology.hosts.iter().map(|(name, host)| (name.as_str(), host));
         let hosts = hosts.chain(extra.iter().map(|host| (controller::NAME, host)));
-        let hosts = hosts.enumerate().map(|(ordinal, (name, host))| {
-            let known = host.networks.iter().filter_map(|(network, link)| {
-                let index = topology.networks.get_index_of(network)?;
-                Some((index, network, &link.addresses))
-            });
-            let interfaces = known.enumerate().map(|(number, (index, network, addresses))| {
-                let mac = mac(index, ordinal, addresses.first().map(IpNet::addr));
-                Interface {
-                    name: format!("eth{number}"),
-                    network: network.to_string(),
-                    addresses: addresses.clone(),
-                    cables: vec![cable(name, ordinal, number)],
-                    mac,
-                }
-            });
-            HostPlan {
-                name: name.to_owned(),
-                interfaces: interfaces.collect(),
-                routes: host.routes.clone(),
-                forwarding: host.forwarding,
-            }
+        let hosts = hosts.enumerate().map(|(ordinal, (name, host))| HostPlan {
+            name: name.to_owned(),
+            interfaces: interfaces(topology, host, name, ordinal),
+            routes: host.routes.clone(),
+            forwarding: host.forwarding,
         });
+        let bridges = topology.networks.iter().filter(|(_, network)| network.vlan.is_none());
         Ok(Self {
             name: topology.name.to_string(),
             folder: topology.folder.clone(),
-            networks: topology.networks.keys().map(ToString::to_string).collect(),
+            bridges: bridges
+                .map(|(name, network)| Bridge { network: name.to_string(), mtu: network.mtu })
+                .collect(),
             hosts: hosts.collect(),
             controller: controller.then(|| controller::NAME.to_owned()),
             detached,
@@ -181,10 +198,59 @@ impl Plan {
     }
 }
 
-/// The name of the keeper's end of a host's cable, such as `rs1.0` for its `eth0`.
-fn cable(host: &str, ordinal: usize, number: usize) -> String {
-    let readable = format!("{host}.{number}");
-    if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}") }
+/// The interfaces of a host, those of its VLANs last.
+fn interfaces(topology: &Topology, host: &Host, name: &str, ordinal: usize) -> Vec<Interface> {
+    let mut found: Vec<Interface> = Vec::new();
+    let (tagged, plain): (Vec<_>, Vec<_>) = host
+        .networks
+        .iter()
+        .filter_map(|(network, link)| Some((topology.networks.get_full(network)?, link)))
+        .partition(|((_, _, network), _)| network.vlan.is_some());
+    for ((index, network, declared), link) in plain {
+        let number = found.len();
+        let own = format!("eth{number}");
+        let cables = host.bond.unwrap_or(1);
+        let names = (0..cables).map(|one| cable(name, ordinal, number, one));
+        found.push(Interface {
+            network: network.to_string(),
+            mac: mac(index, ordinal, link.addresses.first().map(IpNet::addr)),
+            mtu: link.mtu.or(declared.mtu),
+            inward: link.wire.or(declared.wire),
+            outward: link.wire,
+            ports: (0..host.bond.unwrap_or(0)).map(|one| format!("{own}p{one}")).collect(),
+            cables: names.collect(),
+            addresses: link.addresses.clone(),
+            vlan: None,
+            name: own,
+        });
+    }
+    for ((_, network, declared), link) in tagged {
+        let Some(vlan) = &declared.vlan else { continue };
+        let Some(below) = found.iter().find(|one| one.network == vlan.parent.as_str()) else {
+            continue;
+        };
+        found.push(Interface {
+            name: format!("{}.{}", below.name, vlan.id),
+            network: network.to_string(),
+            addresses: link.addresses.clone(),
+            cables: Vec::new(),
+            mac: below.mac,
+            mtu: link.mtu.or(declared.mtu),
+            inward: Wire::default(),
+            outward: Wire::default(),
+            vlan: Some(Tag { id: vlan.id, on: below.name.clone() }),
+            ports: Vec::new(),
+        });
+    }
+    found
+}
+
+/// The name of the keeper's end of a host's cable, such as `rs1.0` for its `eth0`, and
+/// `rs1.0p1` for the second port of a bond.
+fn cable(host: &str, ordinal: usize, number: usize, port: u8) -> String {
+    let port = if port == 0 { String::new() } else { format!("p{port}") };
+    let readable = format!("{host}.{number}{port}");
+    if readable.len() <= 15 { readable } else { format!("h{ordinal:x}.{number}{port}") }
 }
 
 /// A locally administered address that tells the IPv4 address to whoever reads a capture. It
@@ -235,6 +301,28 @@ mod tests {
     }
 
     #[test]
+    fn a_vlan_lies_on_the_interface_of_its_parent() {
+        let plan = plan(
+            "networks:\n  tagged: { subnet: 10.9.0.0/24, vlan: 10, parent: lan }\n  \
+             lan: { subnet: 10.0.0.0/24, mtu: 1400 }\n  dmz: { subnet: 10.1.0.0/24 }\n\
+             hosts: { a: { networks: { dmz: 10.1.0.1, tagged: 10.9.0.1, lan: 10.0.0.1 }, bond: 2 } }\n",
+        );
+        let all = plan.hosts[0].interfaces.iter();
+        let shown: Vec<String> =
+            all.map(|i| format!("{} {} {:?} {:?}", i.name, i.network, i.cables, i.ports)).collect();
+        assert_eq!(
+            shown,
+            [
+                r#"eth0 dmz ["a.0", "a.0p1"] ["eth0p0", "eth0p1"]"#,
+                r#"eth1 lan ["a.1", "a.1p1"] ["eth1p0", "eth1p1"]"#,
+                "eth1.10 tagged [] []",
+            ]
+        );
+        let bridges: Vec<&str> = plan.bridges.iter().map(|one| one.network.as_str()).collect();
+        assert_eq!(bridges, ["lan", "dmz"]);
+    }
+
+    #[test]
     fn every_host_knows_the_others_by_name() {
         let text = plan(TWO).hosts_file();
         assert!(text.contains("\nfd00::1 a\n10.0.0.9 a\n10.0.0.10 b\n"), "{text}");
@@ -242,9 +330,9 @@ mod tests {
 
     #[test]
     fn cables_are_named_within_the_kernels_limit() {
-        assert_eq!(cable("rs1", 3, 0), "rs1.0");
-        assert_eq!(cable("thirteen-long", 3, 0), "thirteen-long.0");
-        assert_eq!(cable("fourteen-longs", 31, 12), "h1f.12");
+        assert_eq!(cable("rs1", 3, 0, 0), "rs1.0");
+        assert_eq!(cable("thirteen-long", 3, 0, 0), "thirteen-long.0");
+        assert_eq!(cable("fourteen-longs", 31, 12, 1), "h1f.12p1");
     }
 
     #[test]

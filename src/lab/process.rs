@@ -113,16 +113,21 @@ impl Process {
     /// Kills it, and with it everything in the process namespace that it is the first of. One
     /// that is gone already is fine.
     pub fn kill(&self) {
-        // SAFETY: a system call that takes numbers and a null pointer.
-        unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                self.descriptor.as_raw_fd(),
-                libc::SIGKILL,
-                std::ptr::null::<libc::c_void>(),
-                0,
-            );
-        }
+        kill(self.descriptor.as_fd());
+    }
+}
+
+/// Kills the process that a pidfd stands for.
+pub(crate) fn kill(process: BorrowedFd<'_>) {
+    // SAFETY: a system call that takes numbers and a null pointer.
+    unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            libc::SIGKILL,
+            std::ptr::null::<libc::c_void>(),
+            0,
+        );
     }
 }
 
@@ -141,7 +146,7 @@ pub(super) fn by_hand() -> ExitCode {
 }
 
 /// Makes a pidfd for a process.
-pub(super) fn open(pid: u32) -> Result<OwnedFd, Errno> {
+pub(crate) fn open(pid: u32) -> Result<OwnedFd, Errno> {
     // SAFETY: a system call that takes numbers.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let descriptor = RawFd::try_from(Errno::result(descriptor)?).map_err(|_| Errno::EOVERFLOW)?;

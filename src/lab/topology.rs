@@ -19,12 +19,15 @@ mod address;
 mod hosts;
 mod many;
 mod name;
+mod networks;
 mod place;
+pub(crate) mod wire;
 mod written;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
@@ -32,8 +35,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::address::Subnet;
-pub use self::name::{GroupName, HostName, LabName, NetworkName};
+pub use self::name::{GroupName, HostName, LabName, ModuleName, NetworkName, PackageName};
 use self::place::value_at;
+pub use self::wire::Wire;
 use self::written::File;
 pub(crate) use self::written::schema;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -57,6 +61,8 @@ pub struct Topology {
     pub playbook: Option<PathBuf>,
     /// What the kernel must have.
     pub requires: Vec<Requirement>,
+    /// How long the whole trial may take.
+    pub timeout: Option<Duration>,
     /// How the playbook's agents get onto the hosts.
     pub connection: Reach,
     /// The checks, each with its place, for [`crate::lab`] to decode.
@@ -68,6 +74,21 @@ pub struct Topology {
 pub struct Network {
     /// Its addresses, at least one subnet.
     pub subnets: Vec<Subnet>,
+    /// The largest packet, in bytes; the kernel's default when there is none.
+    pub mtu: Option<u32>,
+    /// What the cables do to packets on their way to a host.
+    pub wire: Wire,
+    /// What makes it a VLAN; without that it is a bridge.
+    pub vlan: Option<Vlan>,
+}
+
+/// A network that lies on another one, in packets that bear its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vlan {
+    /// The number.
+    pub id: u16,
+    /// The other network.
+    pub parent: NetworkName,
 }
 
 impl Network {
@@ -101,6 +122,12 @@ pub struct Host {
     pub routes: Vec<Route>,
     /// Whether it forwards packets of others.
     pub forwarding: bool,
+    /// Of how many cables each of its interfaces is a bond, if of several.
+    pub bond: Option<u8>,
+    /// What is run in it once the network is there: programs and their arguments.
+    pub commands: Vec<Vec<String>>,
+    /// The packages that this machine must have for it.
+    pub packages: Vec<PackageName>,
 }
 
 /// A host's place in a network.
@@ -109,6 +136,10 @@ pub struct Link {
     /// Its addresses there with the prefixes of their subnets; the first is what the host is
     /// known by.
     pub addresses: Vec<IpNet>,
+    /// The largest packet, in bytes; the network's when there is none.
+    pub mtu: Option<u32>,
+    /// What its cable does to packets in both directions, before what the network says.
+    pub wire: Wire,
 }
 
 /// Where packets for a network are sent.
@@ -121,11 +152,13 @@ pub struct Route {
 }
 
 /// Something that not every kernel has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
     /// IP Virtual Server.
     Ipvs,
+    /// A module, loaded or built in.
+    Module(ModuleName),
 }
 
 /// How the playbook's agents get onto the hosts of a lab.
@@ -194,7 +227,7 @@ impl Topology {
         let mut file: File = node.decode()?;
         let mut mistakes = Diagnostics::default();
         let name = mistakes.keep(file.name.take().map_or_else(|| named_after(&folder, node), Ok));
-        let networks = networks(&file, node, &mut mistakes);
+        let networks = networks::lay_out(&file.networks, node, &mut mistakes);
         if file.hosts.is_empty() {
             mistakes.push(
                 Diagnostic::new("the lab has no hosts")
@@ -215,6 +248,7 @@ impl Topology {
             hosts,
             playbook: file.playbook,
             requires: file.requires,
+            timeout: file.timeout.map(|timeout| timeout.0),
             connection: file.connection,
             checks,
         })
@@ -258,33 +292,6 @@ fn find_playbook(node: &Node, folder: &Path, mistakes: &mut Diagnostics) {
 fn read_checks(node: &Node, hosts: &[String]) -> Result<(), Diagnostics> {
     let list = node.get("checks").and_then(|node| node.sequence().ok()).unwrap_or_default();
     super::check::read(list, hosts.iter().map(String::as_str)).map(drop)
-}
-
-/// The networks; no two have an address in common.
-fn networks(
-    file: &File,
-    node: &Node,
-    mistakes: &mut Diagnostics,
-) -> IndexMap<NetworkName, Network> {
-    let mut before: Vec<(&NetworkName, Subnet)> = Vec::new();
-    for (name, network) in &file.networks {
-        for (number, subnet) in network.subnet.0.iter().enumerate() {
-            if let Some((other, first)) = before.iter().find(|(_, one)| one.overlaps(*subnet)) {
-                let (net, other_net) = (subnet.net(), first.net());
-                let at = place::nth(node, &["networks", name.as_str(), "subnet"], number);
-                mistakes.push(
-                    Diagnostic::new(format!(
-                        "network `{name}` (`{net}`) overlaps network `{other}` (`{other_net}`)"
-                    ))
-                    .at(&at)
-                    .hint("an address must be in one network only"),
-                );
-            }
-            before.push((name, *subnet));
-        }
-    }
-    let network = |network: &written::Network| Network { subnets: network.subnet.0.clone() };
-    file.networks.iter().map(|(name, one)| (name.clone(), network(one))).collect()
 }
 
 #[cfg(test)]

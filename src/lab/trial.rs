@@ -3,14 +3,16 @@
 //! Everything that can be wrong with the files is found before anything is started. After
 //! that a trial always ends with its lab gone, whatever happened in between.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::check::{self, Agents, CheckReport, LabHost};
+use super::deadline::Deadline;
 use super::monitor::Monitor;
 use super::{Error, Graph, HostState, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
@@ -70,6 +72,9 @@ pub struct Report {
     /// What the first run of the playbook came to.
     #[serde(skip)]
     pub converged: Summary,
+    /// Why it was not run at all: what the kernel lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
     /// Whether the run was interrupted.
     #[serde(skip)]
     pub interrupted: bool,
@@ -92,7 +97,38 @@ pub trait Audience: Reporter {
     fn came_to(&mut self, report: &Report);
 }
 
+impl Report {
+    /// Its lab was killed because its time was over; what failed because of that is told so.
+    fn too_late(&mut self, timeout: Option<Duration>) {
+        let seconds = timeout.unwrap_or_default().as_secs_f64();
+        let failed = self.phases.iter_mut().rev().find(|phase| !phase.passed);
+        if let Some(phase) = failed {
+            phase.summary = format!("not done in time: {}", phase.summary);
+        }
+        self.error = Some(Error::Environment {
+            message: format!("the trial took longer than the {seconds} s of its `timeout`"),
+            hint: None,
+        });
+    }
+}
+
 impl Trial {
+    /// Picks checks by their tags: those words of `--tags` and `--skip-tags` that a check bears
+    /// are about checks, and no more about the tasks of the playbook.
+    pub fn pick(&mut self, options: &mut Options) {
+        let known: HashSet<String> =
+            self.checks.iter().flat_map(|check| check.tags.iter().cloned()).collect();
+        let taken = |tags: &mut Vec<String>| -> Vec<String> {
+            tags.extract_if(.., |tag| known.contains(tag.as_str())).collect()
+        };
+        let (only, without) = (taken(&mut options.tags), taken(&mut options.skip_tags));
+        let one_of = |check: &check::Declared, tags: &[String]| {
+            check.tags.iter().any(|tag| tags.contains(tag))
+        };
+        self.checks
+            .retain(|check| (only.is_empty() || one_of(check, &only)) && !one_of(check, &without));
+    }
+
     /// Reads a lab file, or a folder's, with the playbook it names. `adjust` has the last word
     /// on the topology.
     pub fn read(
@@ -163,9 +199,14 @@ impl Trial {
             checks: Vec::new(),
             hosts: IndexMap::new(),
             converged: Summary::default(),
+            skipped: super::lacking(&self.topology),
             interrupted: false,
             error: None,
         };
+        if report.skipped.is_some() {
+            report.passed = true;
+            return Ok(report);
+        }
         let mut lab = None;
         phase(&mut report, audience, "create", |report, _| match Lab::start(&self.topology) {
             Ok(started) => {
@@ -195,9 +236,13 @@ impl Trial {
         };
         // Its hosts are thrown away: no reason to wait for a task that is under way.
         engine::at_interrupt(lab.killer());
+        let patience = self.topology.timeout.map(|all| all.saturating_sub(start.elapsed()));
+        let deadline = Deadline::after(patience, lab.killer());
         // From here on, so that what hosts say while they are being set up is heard, too.
         let monitor = Monitor::start(&lab);
-        self.prove(&lab, &monitor, options, &mut report, audience);
+        if let Ok(deadline) = &deadline {
+            self.prove(&lab, &monitor, deadline, options, &mut report, audience);
+        }
         // It holds on to the lab's network.
         drop(monitor);
         phase(&mut report, audience, "destroy", |report, _| match lab.end() {
@@ -208,6 +253,11 @@ impl Trial {
                 Done { passed: false, evidence: json!({ "error": summary }), summary }
             }
         });
+        match deadline {
+            Ok(deadline) if deadline.passed() => report.too_late(self.topology.timeout),
+            Ok(_) => {}
+            Err(error) => report.error = Some(error),
+        }
         report.interrupted = engine::interrupted();
         report.passed = !report.interrupted && report.phases.iter().all(|phase| phase.passed);
         report.seconds = start.elapsed().as_secs_f64();
@@ -219,6 +269,7 @@ impl Trial {
         &self,
         lab: &Lab,
         monitor: &Result<Monitor, Error>,
+        deadline: &Deadline,
         options: &Options,
         report: &mut Report,
         audience: &mut dyn Audience,
@@ -241,7 +292,7 @@ impl Trial {
             return;
         }
         phase(report, audience, "verify", |report, audience| {
-            let agents = match agents(lab, &self.topology) {
+            let agents = match start_agents(lab, &self.topology) {
                 Ok(agents) => agents,
                 Err(error) => {
                     let summary = error.to_string();
@@ -255,12 +306,17 @@ impl Trial {
             });
             let mut hosts = Agents::new(hosts, agents, monitor);
             for (number, check) in (1..).zip(&self.checks) {
+                audience.checking(&check.name, number, self.checks.len());
+                let mut result =
+                    check.run_in_time(&mut hosts, || start_agents(lab, &self.topology));
                 if engine::interrupted() {
                     break;
                 }
-                audience.checking(&check.name, number, self.checks.len());
-                let result = check.run(&mut hosts);
-                if engine::interrupted() {
+                if deadline.passed() {
+                    // What it saw of a lab that was killed is no finding.
+                    result.cut_off("the time of the trial was over");
+                    audience.checked(&result);
+                    report.checks.push(result);
                     break;
                 }
                 audience.checked(&result);
@@ -390,7 +446,10 @@ pub(crate) fn relative(path: PathBuf) -> PathBuf {
 
 /// An agent in every host, for probes: traffic is looked at the same way, however the playbook
 /// came there.
-fn agents(lab: &Lab, topology: &Topology) -> Result<IndexMap<String, AgentClient>, CallError> {
+fn start_agents(
+    lab: &Lab,
+    topology: &Topology,
+) -> Result<IndexMap<String, AgentClient>, CallError> {
     let agent = |name: &str| {
         let entrance = lab.entrance(name);
         let entrance = entrance.map_err(|error| Unreachable::new(error.to_string()))?;

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostics, Span};
 use crate::engine::{self, Foreseen, Options, Sight};
 use crate::inventory::Inventory;
 use crate::netlink::ipvs::{Destination, Forward, ServiceKey, VirtualService};
-use crate::playbook::Playbook;
+use crate::playbook::{Playbook, Setting};
 
 /// All hosts that the playbook is for.
 pub(super) struct Cluster {
@@ -80,8 +80,9 @@ impl Cluster {
         let mut effects = Vec::new();
         let skipped = !sights.is_empty() && sights.iter().all(|one| matches!(one, Sight::Skipped));
         let known = sights.iter().all(|one| matches!(one, Sight::Seen { .. } | Sight::Skipped));
-        // What is delegated happens on another host.
-        let here = task.inherited.delegate_to.is_none();
+        // What is delegated happens on another host, what is only checked on none.
+        let checked = matches!(task.inherited.check_mode, Some(Setting::Known(true)));
+        let here = task.inherited.delegate_to.is_none() && !checked;
         for sight in sights {
             match sight {
                 Sight::Seen { arguments, text } if here => {

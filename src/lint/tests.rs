@@ -38,6 +38,22 @@ fn bad_examples_have_that_finding_and_good_ones_none() {
 }
 
 #[test]
+fn what_is_only_checked_has_no_effect() {
+    let playbook = "\
+- hosts: real_servers
+  tasks:
+    - address: {interface: lo, address: 192.168.0.89/32}
+      check_mode: true
+    - sysctl: {name: net.ipv4.conf.all.arp_ignore, value: 1}
+    - sysctl: {name: net.ipv4.conf.all.arp_announce, value: 2}
+    - address: {interface: lo, address: 192.168.0.89/32}
+";
+    assert_eq!(found(playbook, &others()), []);
+    let done = playbook.replace("      check_mode: true\n", "");
+    assert_eq!(found(&done, &others()), [("vip-before-arp", 3)]);
+}
+
+#[test]
 fn ids_are_kebab_case_and_texts_are_sentences() {
     let mut seen = std::collections::HashSet::new();
     for rule in RULES {

@@ -63,6 +63,7 @@ pub mod wait_for;
 pub use around::Around;
 pub use filesystem::{Bytes, ContentDigest, Placed};
 pub use host::{Host, HostKind};
+pub use modprobe::kernel_has;
 
 /// A state that a task declares.
 pub trait Resource: DeserializeOwned + Serialize + JsonSchema + fmt::Debug {

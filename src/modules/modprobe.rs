@@ -166,6 +166,21 @@ impl Resource for Modprobe {
     }
 }
 
+/// Whether the running kernel has a module: built in, loaded, or now loaded.
+#[must_use]
+pub fn kernel_has(name: &str) -> bool {
+    let known = |kernel: &Kernel| {
+        let to = renamed(kernel, name).map(|found| found.to);
+        kernel.state(to.unwrap_or(name)) != State::Absent
+    };
+    let Ok(kernel) = Kernel::running() else { return false };
+    // An error means that it cannot be loaded, whatever the reason.
+    known(&kernel)
+        || Program::new(["modprobe", "-q", "--", name].map(str::to_owned))
+            .run()
+            .is_ok_and(|output| output.success())
+}
+
 fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Result<(), Error> {
     // IPVS itself is what a lab is for, and harmless while no namespace configures it.
     if kind == HostKind::Lab && !kernel::canonical(name).starts_with("ip_vs") {

@@ -53,6 +53,18 @@ pub enum State {
     Absent,
 }
 
+/// Those of the packages that this machine lacks, and the command that installs some.
+pub fn missing<'a>(names: &[&'a str]) -> Result<(Vec<&'a str>, &'static str), Error> {
+    let manager = Manager::of_this_machine()?;
+    let installed = manager.installed(names)?;
+    let missing = names.iter().copied().filter(|name| !installed.contains_key(*name)).collect();
+    let how = match manager {
+        Manager::Apt => "apt-get install",
+        Manager::Dnf => "dnf install",
+    };
+    Ok((missing, how))
+}
+
 impl Action for Package {
     const REFUSED: &'static [Refused] =
         &[&[("use", "leave it out, or use the module `apt` or `dnf`")]];

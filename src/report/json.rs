@@ -113,10 +113,11 @@ impl<W: Write> Audience for Json<W> {
     }
 
     fn came_to(&mut self, report: &Report) {
-        let Report { lab, kernel, vm, passed, seconds, interrupted, .. } = report;
+        let Report { lab, kernel, vm, passed, seconds, interrupted, skipped, .. } = report;
         self.line(&json!({
             "event": "trial", "schema": SCHEMA, "lab": lab, "kernel": kernel, "vm": vm,
             "passed": passed, "seconds": seconds, "interrupted": interrupted,
+            "skipped": skipped,
         }));
     }
 }

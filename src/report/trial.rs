@@ -82,6 +82,10 @@ impl<W: Write> Audience for TrialView<W> {
     }
 
     fn came_to(&mut self, report: &Report) {
+        if let Some(why) = &report.skipped {
+            self.line(&format!("skipped: lab {}: {why} ({})", report.lab, report.kernel));
+            return;
+        }
         let drawings: Vec<&String> =
             report.checks.iter().filter_map(|check| check.drawing.as_ref()).collect();
         let drawings = if self.quiet() && report.passed { Vec::new() } else { drawings };

@@ -23,6 +23,20 @@ pub fn lab() -> Value {
             "type": "string",
         }),
     );
+    properties.insert(
+        "tags".into(),
+        json!({
+            "description": "What `lab test --tags` and `--skip-tags` pick it by.",
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        }),
+    );
+    properties.insert(
+        "timeout".into(),
+        json!({
+            "description": "How long it may take, in seconds.",
+            "type": "number", "exclusiveMinimum": 0,
+        }),
+    );
     root["properties"]["checks"] = json!({
         "description": "What must be seen once the playbook has run.",
         "type": ["array", "null"],

@@ -38,11 +38,12 @@ impl Connections {
 }
 
 /// Only those that are wanted are kept: there may be millions.
-fn read(wanted: Wanted) -> Result<Vec<Connection>, ConnectionsError> {
+pub(super) fn read(wanted: Wanted) -> Result<Vec<Connection>, ConnectionsError> {
     connections()?.filter(|one| one.as_ref().map_or(true, |one| wanted.fits(one))).collect()
 }
 
-fn failure(error: ConnectionsError) -> Failure {
+/// Why connections cannot be read, and the exit code for that.
+pub(super) fn failure(error: ConnectionsError) -> Failure {
     let diagnostic = Diagnostic::new(error.to_string());
     match error {
         ConnectionsError::NoIpvs => Error::NoIpvs.into(),

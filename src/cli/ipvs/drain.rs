@@ -72,9 +72,7 @@ impl Drain {
                     .hint("`lvsmith ipvs list` shows those there are"),
             ));
         };
-        let sysctl = "/proc/sys/net/ipv4/vs/expire_quiescent_template";
-        let expires = std::fs::read_to_string(sysctl).is_ok_and(|value| value.trim() != "0");
-        if state.service.persistence.is_some() && !expires {
+        if state.service.persistence.is_some() && !expires() {
             anstream::eprintln!(
                 "lvsmith: the service is persistent, and its clients go on coming here; \
                  net.ipv4.vs.expire_quiescent_template=1 sends them elsewhere"
@@ -117,6 +115,12 @@ impl Drain {
             }
         }
     }
+}
+
+/// Whether persistence gives up a destination of weight 0.
+pub(super) fn expires() -> bool {
+    let sysctl = "/proc/sys/net/ipv4/vs/expire_quiescent_template";
+    std::fs::read_to_string(sysctl).is_ok_and(|value| value.trim() != "0")
 }
 
 /// The line that says how far it is: written over on a terminal, elsewhere one for each

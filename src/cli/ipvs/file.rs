@@ -32,6 +32,11 @@ pub(super) enum Format {
 }
 
 impl FileArgs {
+    /// A file that looks like what it is.
+    pub(super) fn of(file: PathBuf) -> Self {
+        Self { file, format: None }
+    }
+
     /// Reads it, before the kernel is looked at.
     pub(super) fn read(&self) -> Result<Setup, Failure> {
         let source = if self.file == Path::new("-") {

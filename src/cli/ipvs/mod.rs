@@ -21,6 +21,7 @@ mod connections;
 mod daemon;
 mod diff;
 mod drain;
+mod explain;
 mod file;
 mod flush;
 mod list;
@@ -32,6 +33,8 @@ mod stats;
 mod timeouts;
 mod watch;
 mod zero;
+
+pub(super) use explain::Explain;
 
 /// Look at the IPVS table of this machine, and change it
 #[derive(Debug, Args)]
@@ -138,6 +141,15 @@ pub(super) fn run(ipvs: Ipvs) -> ExitCode {
         IpvsCommand::Drain(drain) => drain.run(),
         IpvsCommand::Adopt(adopt) => adopt.run(),
     };
+    ended(outcome)
+}
+
+/// `lvsmith explain`, which reads the table as the subcommands here do.
+pub(super) fn explain(explain: Explain) -> ExitCode {
+    ended(explain.run())
+}
+
+fn ended(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -139,7 +139,7 @@ fn up(path: &Path, reach: &ReachArgs, place: PlaceArgs) -> ExitCode {
         Err(mistakes) => return complain_at(&mistakes).into(),
     };
     reach.choose(&mut topology);
-    match place.choose(topology.requires_ipvs()) {
+    match place.choose(&topology) {
         Ok(Place::Here) => up_here(&topology).into(),
         Ok(Place::Vm(options)) => in_vm::up(topology.name.as_str(), &options),
         Err(exit) => exit.into(),
@@ -147,6 +147,10 @@ fn up(path: &Path, reach: &ReachArgs, place: PlaceArgs) -> ExitCode {
 }
 
 fn up_here(topology: &Topology) -> Exit {
+    if let Some(why) = lab::lacking(topology) {
+        complain(&Diagnostic::new(why).hint("the lab file says that the lab requires it"));
+        return Exit::Environment;
+    }
     let start = Instant::now();
     match lab::up(topology) {
         Ok(lab) => {

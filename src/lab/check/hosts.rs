@@ -44,6 +44,17 @@ impl<'a> Agents<'a> {
     ) -> Self {
         Self { hosts, agents, monitor }
     }
+
+    /// What ends all of them, so that a check that waits for one goes on.
+    pub(in crate::lab) fn killer(&self) -> impl FnOnce() + Send + 'static {
+        let killers: Vec<_> = self.agents.values().map(AgentClient::killer).collect();
+        move || killers.into_iter().for_each(|kill| kill())
+    }
+
+    /// Goes on with others.
+    pub(in crate::lab) fn replace(&mut self, agents: IndexMap<String, AgentClient>) {
+        self.agents = agents;
+    }
 }
 
 impl Hosts for Agents<'_> {

@@ -28,7 +28,7 @@
 //! ```
 
 use std::fmt::Debug;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -39,6 +39,7 @@ use serde_json::{Value, json};
 use crate::connection::CallError;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::lab::monitor::{Frame, Mark, Monitor};
+use crate::lab::probe::Seconds;
 use crate::yaml::{Kind as NodeKind, Node};
 
 /// So many frames from the beginning and from the end of a check are kept.
@@ -55,6 +56,7 @@ mod hosts;
 mod http;
 mod ipvs;
 mod order;
+mod patience;
 mod report;
 mod scheduling;
 mod spread;
@@ -216,6 +218,10 @@ pub struct Declared {
     pub kind: &'static str,
     /// Where it stands.
     pub span: Span,
+    /// What `lab test` picks it by.
+    pub tags: Vec<String>,
+    /// How long it may take; without one, as long as its trial.
+    pub timeout: Option<Duration>,
     check: Box<dyn Run>,
 }
 
@@ -294,11 +300,17 @@ pub fn read<'a>(
 fn decode(node: &Node) -> Result<Declared, Diagnostic> {
     let names = || TABLE.iter().map(|kind| kind.name);
     let mut name = None;
+    let mut tags = Vec::new();
+    let mut timeout = None;
     let mut found: Option<(&Kind, &Node)> = None;
     for (key, value) in node.mapping()? {
         if key.text == "name" {
             let text = value.as_str().ok_or_else(|| value.expected("a text"))?;
             name = Some(text.to_owned());
+        } else if key.text == "tags" {
+            tags = value.one_or_many().iter().map(Node::decode).collect::<Result<_, _>>()?;
+        } else if key.text == "timeout" {
+            timeout = Some(value.decode::<Seconds>()?.0);
         } else if let Some(kind) = TABLE.iter().find(|kind| kind.name == key.text) {
             if let Some((first, _)) = found {
                 return Err(Diagnostic::new(format!(
@@ -312,7 +324,7 @@ fn decode(node: &Node) -> Result<Declared, Diagnostic> {
         } else {
             return Err(Diagnostic::new(format!("unknown check `{}`", key.text))
                 .at(&key.span)
-                .did_you_mean(&key.text, names().chain(["name"])));
+                .did_you_mean(&key.text, names().chain(["name", "tags", "timeout"])));
         }
     }
     let Some((kind, arguments)) = found else {
@@ -323,7 +335,7 @@ fn decode(node: &Node) -> Result<Declared, Diagnostic> {
     };
     let check = (kind.decode)(arguments)?;
     let name = name.unwrap_or_else(|| check.title());
-    Ok(Declared { name, kind: kind.name, span: node.span.clone(), check })
+    Ok(Declared { name, kind: kind.name, span: node.span.clone(), tags, timeout, check })
 }
 
 /// Where a text stands within a node, as a value or as a key.

@@ -30,6 +30,11 @@ pub(super) fn lab() -> Roster {
             addresses: vec![format!("192.168.0.{last}/24").parse().expect("an address")],
             cables: vec![format!("{name}.0")],
             mac: mac(last),
+            mtu: None,
+            inward: Default::default(),
+            outward: Default::default(),
+            vlan: None,
+            ports: Vec::new(),
         }],
     };
     Roster(vec![

@@ -12,6 +12,8 @@ pub(super) struct Dh;
 impl Rule for Dh {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -9,6 +9,8 @@ pub(super) struct Fo;
 impl Rule for Fo {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -20,6 +20,10 @@ impl Rule for Lblc {
     /// Where the address went.
     type Memory = Option<usize>;
 
+    fn fresh(_: &View) -> Option<usize> {
+        None
+    }
+
     fn memories(view: &View) -> Option<Vec<Self::Memory>> {
         Some(std::iter::once(None).chain((0..view.servers.len()).map(Some)).collect())
     }

@@ -19,6 +19,10 @@ impl Rule for Lblcr {
     /// taken.
     type Memory = Vec<usize>;
 
+    fn fresh(_: &View) -> Vec<usize> {
+        Vec::new()
+    }
+
     fn memories(view: &View) -> Option<Vec<Vec<usize>>> {
         let count = view.servers.len();
         if count > MOST {

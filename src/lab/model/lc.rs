@@ -10,6 +10,8 @@ pub(super) struct Lc;
 impl Rule for Lc {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -73,6 +73,10 @@ impl Rule for Mh {
     /// The weights that the table was filled by: of a destination that has 0 now, that before.
     type Memory = Vec<u32>;
 
+    fn fresh(view: &View) -> Vec<u32> {
+        view.servers.iter().map(|server| server.weight).collect()
+    }
+
     fn memories(view: &View) -> Option<Vec<Vec<u32>>> {
         let mut before: Vec<u32> = view.servers.iter().map(|server| server.weight).collect();
         before.extend([0, 1]);

@@ -1,8 +1,9 @@
 //! Following a scheduler: every memory that it may have, and what is left of them when a
 //! choice is seen.
 
-use std::collections::HashSet;
 use std::fmt::Debug;
+
+use indexmap::IndexSet;
 
 use super::{Choice, FOLLOWED, Prediction, Request, Rule, View, threshold};
 use crate::netlink::ipvs::DestinationKey;
@@ -44,6 +45,13 @@ struct Future<M> {
 impl<R: Rule> Followed<R> {
     pub(super) fn new(view: &View) -> Self {
         Self { shape: view.shape(), minds: minds::<R>(view) }
+    }
+
+    /// The same when nothing came yet.
+    pub(super) fn fresh(view: &View) -> Self {
+        let full = vec![false; view.servers.len()];
+        let begun = Remembered { full, memory: R::fresh(view) };
+        Self { shape: view.shape(), minds: Some(vec![begun]) }
     }
 
     /// What may be remembered now: what was, unless the table was edited.
@@ -108,7 +116,7 @@ impl<R: Rule> Mind for Followed<R> {
         let mut predictions = Vec::new();
         for request in requests {
             let mut prediction = Prediction { choices: Vec::new() };
-            let mut next = HashSet::new();
+            let mut next = IndexSet::new();
             for future in futures {
                 let view = view.with(&future.taken);
                 for (choice, mind) in future.mind.choose::<R>(&view, request) {
@@ -135,7 +143,7 @@ impl<R: Rule> Mind for Followed<R> {
     fn observe(&mut self, view: &View, request: &Request, seen: Option<DestinationKey>) -> bool {
         let Some(minds) = self.now(view) else { return true };
         let chosen = |mind: Remembered<R::Memory>| mind.choose::<R>(view, request);
-        let left: HashSet<_> = minds
+        let left: IndexSet<_> = minds
             .into_iter()
             .flat_map(chosen)
             .filter(|(choice, _)| choice.destination == seen)

@@ -5,13 +5,14 @@
 //! [`Model`] holds every memory that the kernel may have, foretells all that may happen then, and
 //! each choice that is seen leaves fewer of them. Everything here is pure.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use serde::Serialize;
 
 use crate::netlink::ipvs::DestinationKey;
 
 mod dh;
+mod explain;
 mod fo;
 mod hash;
 mod lblc;
@@ -34,6 +35,7 @@ mod view;
 mod wlc;
 mod wrr;
 
+pub use explain::{Asked, Explanation, Known};
 pub use persistence::held;
 pub use view::{Request, Server, View};
 
@@ -70,6 +72,16 @@ impl Choice {
             Self::none("every weight is 0")
         } else {
             Self::none("every destination with a weight has reached its upper threshold")
+        }
+    }
+}
+
+/// `192.168.0.93:80: it is the first that is idle`.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.destination {
+            Some(destination) => write!(f, "{destination}: {}", self.because),
+            None => write!(f, "nobody: {}", self.because),
         }
     }
 }
@@ -111,6 +123,9 @@ trait Rule: Debug + 'static {
     /// kernel's list.
     type Memory: Clone + Eq + std::hash::Hash + Debug;
 
+    /// What it remembers of a service whose destinations were just added.
+    fn fresh(view: &View) -> Self::Memory;
+
     /// Everything that it may remember; `None` when that is more than can be followed.
     fn memories(view: &View) -> Option<Vec<Self::Memory>>;
 
@@ -126,11 +141,17 @@ struct Kind {
     /// What decides, and cannot be seen.
     hidden: Option<&'static str>,
     follow: fn(&View) -> Box<dyn Mind>,
+    begin: fn(&View) -> Box<dyn Mind>,
 }
 
 impl Kind {
     const fn of<R: Rule>(name: &'static str, hidden: Option<&'static str>) -> Self {
-        Self { name, hidden, follow: |view| Box::new(Followed::<R>::new(view)) }
+        Self {
+            name,
+            hidden,
+            follow: |view| Box::new(Followed::<R>::new(view)),
+            begin: |view| Box::new(Followed::<R>::fresh(view)),
+        }
     }
 }
 
@@ -171,6 +192,13 @@ impl Model {
     pub fn new(scheduler: &str, view: &View) -> Option<Self> {
         let kind = TABLE.iter().find(|kind| kind.name == scheduler)?;
         Some(Self { name: kind.name, hidden: kind.hidden, mind: (kind.follow)(view) })
+    }
+
+    /// A scheduler that begins with destinations that were just added, to which nothing came yet.
+    #[must_use]
+    pub fn fresh(scheduler: &str, view: &View) -> Option<Self> {
+        let kind = TABLE.iter().find(|kind| kind.name == scheduler)?;
+        Some(Self { name: kind.name, hidden: kind.hidden, mind: (kind.begin)(view) })
     }
 
     /// The scheduler's name.

@@ -10,6 +10,8 @@ pub(super) struct Nq;
 impl Rule for Nq {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -10,6 +10,8 @@ pub(super) struct Ovf;
 impl Rule for Ovf {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

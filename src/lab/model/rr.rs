@@ -9,6 +9,10 @@ impl Rule for Rr {
     /// Who had the last turn; nobody when the list begins.
     type Memory = Option<usize>;
 
+    fn fresh(_: &View) -> Option<usize> {
+        None
+    }
+
     fn memories(view: &View) -> Option<Vec<Self::Memory>> {
         Some(std::iter::once(None).chain((0..view.servers.len()).map(Some)).collect())
     }

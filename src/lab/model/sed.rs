@@ -10,6 +10,8 @@ pub(super) struct Sed;
 impl Rule for Sed {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -38,6 +38,8 @@ pub(super) fn key(request: &Request, port: bool) -> u32 {
 impl Rule for Sh {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -136,6 +136,23 @@ fn weights_4_3_2_give_aababcabc() {
 }
 
 #[test]
+fn a_fresh_scheduler_is_known_from_the_start() {
+    let line = |scheduler: &str, view: &View| -> String {
+        let model = Model::fresh(scheduler, view).expect("a model");
+        let ahead = model.ahead(view, &vec![client(1); 9]);
+        let only = |one: &Prediction| one.certain().map(|choice| letter(choice.destination));
+        ahead.iter().map(|one| only(one).unwrap_or('#')).collect()
+    };
+    assert_eq!(line("rr", &view(&[1, 1, 1])), "ABCABCABC");
+    // It begins with the round for all of them.
+    assert_eq!(line("wrr", &view(&[4, 3, 2])), "ABCAABABC");
+    assert_eq!(line("wrr", &view(&[2, 3, 4])), "ABCCBCABC");
+    assert_eq!(line("lblc", &view(&[2, 4])), "AAABBBBBB");
+    assert_eq!(line("mh", &view(&[0, 1])), "BBBBBBBBB");
+    assert_eq!(line("twos", &view(&[1, 1])), "#########");
+}
+
+#[test]
 fn weighted_round_robin_refuses_what_it_never_does() {
     let weighted = view(&[4, 3, 2]);
     let mut model = Model::new("wrr", &weighted).expect("a model");

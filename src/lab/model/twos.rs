@@ -9,6 +9,8 @@ pub(super) struct Twos;
 impl Rule for Twos {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }
@@ -23,11 +25,8 @@ impl Rule for Twos {
                 .filter(|other| other.key != server.key)
                 .filter(|other| load(server, other.weight) <= load(other, server.weight))
                 .count();
-            let because = format!(
-                "it may be drawn, and wins when both draws are its, or against {beaten} of {} \
-                 others",
-                view.available().count() - 1
-            );
+            let because =
+                format!("if both draws are its, or the other one of {beaten} that are not lighter");
             chosen.push((Choice::of(server, because), ()));
         }
         if chosen.is_empty() {

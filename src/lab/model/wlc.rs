@@ -9,6 +9,8 @@ pub(super) struct Wlc;
 impl Rule for Wlc {
     type Memory = ();
 
+    fn fresh(_: &View) {}
+
     fn memories(_: &View) -> Option<Vec<()>> {
         Some(vec![()])
     }

@@ -1,9 +1,8 @@
 //! `wrr`: rounds, each for weights from a bound on, which falls from the highest weight in
 //! steps of the greatest common divisor.
 //!
-//! So weights 4, 3 and 2 give AABABCABC. The kernel keeps the bound and its place when
-//! destinations are added; it begins from the head of the list again, but not always with
-//! the highest bound.
+//! So weights 4, 3 and 2 give AABABCABC, over and over. It begins with the last three: while
+//! destinations are added the bound is 1, as it is for the first of them alone.
 
 use super::{Choice, FOLLOWED, Request, Rule, View};
 
@@ -34,6 +33,13 @@ pub(super) fn divisor(a: u32, b: u32) -> u32 {
 
 impl Rule for Wrr {
     type Memory = Turn;
+
+    /// Of the first destination that is added 1 is the only bound, and those that are added then
+    /// leave it.
+    fn fresh(view: &View) -> Turn {
+        let (_, highest) = bounds(view);
+        Turn { last: None, bound: highest.min(1) }
+    }
 
     fn memories(view: &View) -> Option<Vec<Turn>> {
         let (step, highest) = bounds(view);

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::address::Addresses;
 use super::name::{HostName, NetworkName};
+use super::networks::{small, too_small};
 use super::place::{key_at, nth, value_at};
 use super::{Host, Link, Network, Route, written};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -103,6 +104,9 @@ impl Layout<'_> {
                 networks,
                 routes,
                 forwarding: declared.forwarding,
+                bond: declared.bond.map(|cables| cables.0),
+                commands: declared.commands.iter().map(|command| command.0.clone()).collect(),
+                packages: declared.packages.clone(),
             };
             if self.hosts.contains_key(&name) {
                 self.mistakes.push(
@@ -150,7 +154,11 @@ impl Layout<'_> {
                     }
                 }
             }
-            links.insert(name.clone(), Link { addresses });
+            if let Some((key, error)) = unwired(host, name, link, network, declared) {
+                let path = [&path[..], &[key]].concat();
+                self.mistakes.push(error.at(&value_at(node, &path)));
+            }
+            links.insert(name.clone(), Link { addresses, mtu: link.mtu, wire: link.wire });
         }
         links
     }
@@ -212,11 +220,11 @@ impl Layout<'_> {
 
     /// A bridge has only so many ports, and says so late.
     fn count_ports(&mut self, file: &Node) {
-        for name in self.networks.keys() {
+        for (name, _) in self.networks.iter().filter(|(_, network)| network.vlan.is_none()) {
             let inside = self.hosts.values().filter(|host| host.networks.contains_key(name));
-            let count = inside.count();
+            let count: usize = inside.map(|host| usize::from(host.bond.unwrap_or(1))).sum();
             if count > PORTS {
-                let message = format!("network `{name}` has {count} hosts");
+                let message = format!("network `{name}` has {count} cables to hosts");
                 self.mistakes.push(
                     Diagnostic::new(message)
                         .at(&key_at(file, &["networks", name.as_str()]))
@@ -225,6 +233,34 @@ impl Layout<'_> {
             }
         }
     }
+}
+
+/// Says what is wrong with a host's cable to a network, and at which key.
+fn unwired(
+    host: &HostName,
+    name: &NetworkName,
+    link: &written::Link,
+    network: &Network,
+    declared: &written::Host,
+) -> Option<(&'static str, Diagnostic)> {
+    if network.subnets.iter().any(|one| one.net().addr().is_ipv6()) && too_small(link.mtu) {
+        return Some(("mtu", small(name.as_str())));
+    }
+    let parent = &network.vlan.as_ref()?.parent;
+    let Some(below) = declared.networks.get(parent) else {
+        let error =
+            Diagnostic::new(format!("host `{host}` is in VLAN `{name}` and not in `{parent}`"));
+        return Some(("", error.hint(format!("the VLAN's packets go through `{parent}`"))));
+    };
+    if !link.wire.is_plain() {
+        let error = Diagnostic::new(format!("packets of `{name}` pass the cable to `{parent}`"));
+        return Some(("", error.hint(format!("say it of `{parent}`"))));
+    }
+    if link.mtu > below.mtu.or(Some(65_535)) {
+        let error = Diagnostic::new(format!("packets of `{name}` do not fit into `{parent}`"));
+        return Some(("mtu", error.hint(format!("give `{parent}` an `mtu` as large"))));
+    }
+    None
 }
 
 /// Which end of a route is wrong.

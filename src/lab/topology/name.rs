@@ -77,6 +77,32 @@ name! {
     GroupName, group
 }
 
+name! {
+    /// A package of a distribution, as dpkg and rpm name it.
+    PackageName, package
+}
+name! {
+    /// A module of the kernel; `-` and `_` are the same.
+    ModuleName, module
+}
+
+fn package(text: &str) -> Result<(), String> {
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    if first && text.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(format!("`{text}` cannot be the name of a package"))
+}
+
+fn module(text: &str) -> Result<(), String> {
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if first && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        return Ok(());
+    }
+    Err(format!("`{text}` cannot be the name of a module"))
+}
+
 fn lab(text: &str) -> Result<(), String> {
     let fits = (1..=63).contains(&text.len());
     if fits && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {

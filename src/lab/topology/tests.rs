@@ -315,8 +315,7 @@ fn a_bridge_has_so_many_ports() {
     let text = "networks: { lan: { subnet: 10.0.0.0/16 } }\n\
                 hosts: { w: { count: 1024, networks: { lan: 10.0.0.1 } } }\n";
     let error = decode(text).unwrap_err().to_string();
-    let expected =
-        "lab.yml:1:13: network `lan` has 1024 hosts (a bridge of the kernel has 1023 ports)";
+    let expected = "lab.yml:1:13: network `lan` has 1024 cables to hosts (a bridge of the kernel has 1023 ports)";
     assert_eq!(error, expected);
 }
 
@@ -328,4 +327,112 @@ fn subnets_of_one_network_do_not_overlap_either() {
         "lab.yml:1:41: network `lan` (`10.1.0.0/16`) overlaps network `lan` (`10.0.0.0/8`) (an \
          address must be in one network only)"
     );
+}
+
+#[test]
+fn says_what_networks_and_cables_are_like() {
+    let lab = decode(
+        "networks:\n\
+         \x20 lan: { subnet: 10.0.0.0/24, mtu: 1400, latency: 20ms, loss: 1%, rate: 10mbit }\n\
+         \x20 tagged: { subnet: 10.9.0.0/24, vlan: 10, parent: lan }\n\
+         hosts:\n\
+         \x20 a:\n\
+         \x20   networks: { lan: { address: 10.0.0.1, mtu: 1280, latency: 50ms }, tagged: 10.9.0.1 }\n\
+         \x20   bond: 2\n\
+         \x20   commands: [[ip, rule, add, from, 10.0.0.1, table, '7']]\n\
+         \x20   packages: [keepalived]\n\
+         requires: [ipvs, { module: sctp }]\n\
+         timeout: 300\n",
+    )
+    .unwrap();
+    let (lan, host) = (&lab.networks["lan"], &lab.hosts["a"]);
+    let wire = |wire: super::Wire| serde_json::to_value(wire).unwrap();
+    assert_eq!(wire(lan.wire)["rate"], "10mbit");
+    assert_eq!(lab.networks["tagged"].vlan.as_ref().map(|vlan| vlan.id), Some(10));
+    let link = &host.networks["lan"];
+    assert_eq!((link.mtu, lan.mtu, host.bond), (Some(1280), Some(1400), Some(2)));
+    let own = wire(link.wire.or(lan.wire));
+    assert_eq!((&own["latency"], &own["loss"]), (&"50ms".into(), &"1%".into()));
+    assert_eq!(host.commands[0].len(), 7);
+    assert!(matches!(&lab.requires[1], Requirement::Module(name) if name.as_str() == "sctp"));
+    assert_eq!(lab.timeout, Some(std::time::Duration::from_secs(300)));
+}
+
+#[rstest]
+#[case::no_parent("vlan: 10", "VLAN `v` has no `parent` (name the network whose cables it uses)")]
+#[case::no_number(
+    "parent: lan",
+    "network `v` has a `parent` and no `vlan` (give it a number from 1 to 4094)"
+)]
+#[case::too_high("vlan: 4095, parent: lan", "there is no VLAN 4095 (from 1 to 4094)")]
+#[case::unknown("vlan: 1, parent: lam", "there is no network `lam` (did you mean `lan`?)")]
+#[case::on_itself(
+    "vlan: 1, parent: v",
+    "`v` is a VLAN itself (a VLAN lies on a network that is none)"
+)]
+#[case::wire(
+    "vlan: 1, parent: lan, loss: 1%",
+    "packets of `v` pass the cables of `lan` (say it of `lan`)"
+)]
+#[case::large(
+    "vlan: 1, parent: lan, mtu: 9000",
+    "packets of `v` do not fit into `lan` (give `lan` an `mtu` as large)"
+)]
+#[case::small("mtu: 67", "no interface has an MTU of 67 (from 68 to 65535)")]
+#[case::latency("latency: 20", "`20` is no latency (write it like `20ms`; units: us, ms, s)")]
+#[case::loss("loss: 1", "`1` is no loss (from `0%` to `100%`, such as `0.5%`)")]
+#[case::rate("rate: 10", "`10` is no rate (write it like `10mbit`; units: bit, kbit, mbit, gbit)")]
+fn refuses_networks(#[case] keys: &str, #[case] message: &str) {
+    let text = format!(
+        "networks:\n  lan: {{ subnet: 10.0.0.0/24 }}\n  v: {{ subnet: 10.9.0.0/24, {keys} }}\n\
+         hosts: {{ a: }}\n"
+    );
+    let error = decode(&text).unwrap_err().to_string();
+    assert!(error.starts_with("lab.yml:3:"), "{error}");
+    assert_eq!(error.splitn(4, ':').last().map(str::trim), Some(message));
+}
+
+#[rstest]
+#[case::bond("bond: 1", "a bond does not have 1 cables (from 2 to 8)")]
+#[case::no_program("commands: [[]]", "a command begins with a program")]
+#[case::no_list("commands: [ip]", "expected a list, found `ip`")]
+#[case::package("packages: ['-x']", "`-x` cannot be the name of a package")]
+#[case::vlan_alone(
+    "networks: { v: 10.9.0.1 }",
+    "host `a` is in VLAN `v` and not in `lan` (the VLAN's packets go through `lan`)"
+)]
+#[case::vlan_wire(
+    "networks: { lan: 10.0.0.1, v: { address: 10.9.0.1, loss: 1% } }",
+    "packets of `v` pass the cable to `lan` (say it of `lan`)"
+)]
+#[case::vlan_mtu(
+    "networks: { lan: { address: 10.0.0.1, mtu: 1280 }, v: { address: 10.9.0.1, mtu: 1400 } }",
+    "packets of `v` do not fit into `lan` (give `lan` an `mtu` as large)"
+)]
+#[case::six_mtu(
+    "networks: { six: { address: 'fd00::1', mtu: 1000 } }",
+    "IPv6 in `six` needs packets of 1280 bytes (the kernel takes IPv6 away from an interface with \
+     less)"
+)]
+fn refuses_hosts(#[case] keys: &str, #[case] message: &str) {
+    let text = format!(
+        "networks:\n  lan: {{ subnet: 10.0.0.0/24 }}\n  \
+         v: {{ subnet: 10.9.0.0/24, vlan: 7, parent: lan }}\n  six: {{ subnet: 'fd00::/64' }}\n\
+         hosts:\n  a: {{ {keys} }}\n"
+    );
+    let error = decode(&text).unwrap_err().to_string();
+    assert!(error.starts_with("lab.yml:6:"), "{error}");
+    assert_eq!(error.splitn(4, ':').last().map(str::trim), Some(message));
+}
+
+#[test]
+fn a_vlan_has_one_name_and_a_module_a_usable_one() {
+    let text = "networks:\n  lan: { subnet: 10.0.0.0/24 }\n  \
+                v: { subnet: 10.8.0.0/24, vlan: 7, parent: lan }\n  \
+                w: { subnet: 10.9.0.0/24, vlan: 7, parent: lan }\nhosts: { a: }\n";
+    let expected = "lab.yml:4:35: VLAN 7 of `lan` is `v` already (give it another number)";
+    assert_eq!(decode(text).unwrap_err().to_string(), expected);
+    let text = "hosts: { a: }\nrequires: [{ module: 'x y' }]\n";
+    let expected = "lab.yml:2:22: `x y` cannot be the name of a module";
+    assert_eq!(decode(text).unwrap_err().to_string(), expected);
 }

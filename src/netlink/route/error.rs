@@ -62,6 +62,12 @@ impl Error {
             Self::Kernel { errno: Errno::EOPNOTSUPP, .. } => {
                 Some("the kernel lacks the driver: load its module, or run with `--vm`")
             }
+            // What the kernel says of a queue that it has no module for.
+            Self::Kernel { errno: Errno::ENOENT, message: Some(said), .. }
+                if said.contains("qdisc kind is unknown") =>
+            {
+                Some("the kernel lacks `sch_netem`: load it, or run with `--vm`")
+            }
             Self::Kernel { errno: Errno::ENETUNREACH, .. } => {
                 Some("the gateway must be in a network that an interface has an address in")
             }

@@ -7,8 +7,8 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::IpProtocol;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoGre, InfoIpTunnel, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags,
-    LinkInfo, LinkMessage,
+    BondMode, InfoBond, InfoData, InfoGre, InfoIpTunnel, InfoKind, InfoVeth, InfoVlan,
+    LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
 };
 
 use serde::Serialize;
@@ -84,6 +84,16 @@ pub enum NewKind<'fd> {
     Bridge,
     /// One end of a cable.
     Veth(Peer<'fd>),
+    /// The packets of another interface that bear a VLAN's number.
+    Vlan {
+        /// The index of the other interface.
+        on: u32,
+        /// The number.
+        id: u16,
+    },
+    /// Several interfaces as one, of which one is used and the others wait for its end
+    /// (`active-backup`). Its ports have to be down when they come to it.
+    Bond,
     /// IPv4 within IPv4.
     Ipip(Ends),
     /// IPv6 within IPv4.
@@ -93,6 +103,9 @@ pub enum NewKind<'fd> {
     /// Either within GRE within IPv4.
     Gre(Ends),
 }
+
+/// How often a bond looks whether its ports have a carrier, in milliseconds.
+const MONITOR_INTERVAL: u32 = 100;
 
 /// The other end of a cable, which may begin its life in another network namespace.
 ///
@@ -278,6 +291,18 @@ fn creation(new: &NewLink<'_>) -> LinkMessage {
             other.attributes.extend(peer.place.map(Place::attribute));
             let data = InfoData::Veth(InfoVeth::Peer(other));
             vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(data)]
+        }
+        NewKind::Vlan { on, id } => {
+            message.attributes.push(LinkAttribute::Link(*on));
+            let data = InfoData::Vlan(vec![InfoVlan::Id(*id)]);
+            vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(data)]
+        }
+        NewKind::Bond => {
+            let data = InfoData::Bond(vec![
+                InfoBond::Mode(BondMode::ActiveBackup),
+                InfoBond::MiiMon(MONITOR_INTERVAL),
+            ]);
+            vec![LinkInfo::Kind(InfoKind::Bond), LinkInfo::Data(data)]
         }
         NewKind::Ipip(ends) => tunnel(InfoKind::IpIp, *ends, None),
         NewKind::Sit(ends) => tunnel(InfoKind::SitTun, *ends, None),

@@ -6,6 +6,7 @@
 mod address;
 mod error;
 mod link;
+mod netem;
 mod table;
 
 use futures_util::StreamExt;
@@ -20,6 +21,7 @@ pub use self::address::{Address, NewAddress, Scope};
 pub use self::error::Error;
 use self::error::Failure;
 pub use self::link::{Attach, Ends, Link, LinkChange, NewKind, NewLink, Peer, Place};
+pub use self::netem::Netem;
 pub use self::table::{NewRoute, Route, RouteKind, Table};
 
 /// How often a dump is asked for again when the kernel says that it changed meanwhile.

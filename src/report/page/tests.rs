@@ -46,6 +46,7 @@ fn report(checks: Vec<CheckReport>) -> Report {
     let passed = checks.iter().all(|check| check.passed);
     Report {
         lab: "a-lab".into(),
+        skipped: None,
         kernel: "6.1.0".into(),
         vm: true,
         passed,

@@ -1,6 +1,6 @@
 //! Causes on the director: the VIP, the service, its scheduler and its destinations.
 
-use super::{Cause, Scene, Traffic, addresses, resolution};
+use super::{Cause, Scene, Traffic, addresses, mark, resolution};
 use crate::lab::probe::{State, VirtualService};
 use crate::lint::words;
 use crate::netlink::ipvs::{Destination, Forward, ServiceKey};
@@ -20,7 +20,10 @@ pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
             continue;
         }
         match scene.service(director, traffic.protocol, traffic.service) {
-            Some(service) => causes.extend(of_service(director, state, service, traffic, scene)),
+            Some(service) => {
+                causes.extend(mark::unmarked(director, service, scene));
+                causes.extend(of_service(director, state, service, traffic, scene));
+            }
             None => causes.extend(no_service(director, state, traffic)),
         }
     }

@@ -15,9 +15,11 @@ use crate::netlink::ipvs::{Protocol, ServiceKey};
 
 mod client;
 mod director;
+mod mark;
 mod resolution;
 mod scheduling;
 mod server;
+mod tunnel;
 
 pub(super) use scheduling::Scheduled;
 
@@ -161,7 +163,7 @@ impl Scene<'_> {
             table.services.iter().find(move |one| one.state.service.key == wanted)
         };
         // Port 0 is every port that has no service of its own.
-        find(at.port()).or_else(|| find(0))
+        find(at.port()).or_else(|| find(0)).or_else(|| mark::service(director, at, self))
     }
 
     /// The host that an address is the own one of, unless that is a director, whose own

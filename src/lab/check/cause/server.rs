@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Cause, Scene, Traffic, addresses, client, resolution};
+use super::{Cause, Scene, Traffic, addresses, client, resolution, tunnel};
 use crate::lab::probe::State;
 use crate::lint::words;
-use crate::netlink::ipvs::{Destination, Forward, Protocol, Tunnel};
+use crate::netlink::ipvs::{Destination, Forward, Protocol};
 
 pub(super) fn causes(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -53,7 +53,10 @@ impl At<'_> {
         let (target, as_it_is) = match self.destination.forward {
             Forward::Direct | Forward::Tunnel(_) => (self.traffic.service, true),
             Forward::Nat => {
-                (SocketAddr::new(self.destination.key.address, self.destination.key.port), false)
+                // A service by a mark has port 0 there, for the one that was asked.
+                let port = Some(self.destination.key.port).filter(|port| *port != 0);
+                let port = port.unwrap_or(self.traffic.service.port());
+                (SocketAddr::new(self.destination.key.address, port), false)
             }
             Forward::Other(_) => return causes,
         };
@@ -63,7 +66,10 @@ impl At<'_> {
         causes.extend(deaf(self.host, self.state, target, self.traffic.protocol));
         match self.destination.forward {
             Forward::Nat => causes.extend(self.way_back()),
-            Forward::Tunnel(Tunnel::Ipip) => causes.extend(self.no_tunnel()),
+            Forward::Tunnel(kind) => {
+                let (vip, rip) = (self.traffic.service.ip(), self.destination.key.address);
+                causes.extend(tunnel::causes(self.host, self.state, kind, vip, rip));
+            }
             _ => {}
         }
         causes
@@ -72,9 +78,14 @@ impl At<'_> {
     fn no_vip(&self) -> Option<Cause> {
         let (host, vip) = (self.host, self.traffic.service.ip());
         self.state.holders(vip).next().is_none().then(|| {
+            let place = match self.destination.forward {
+                Forward::Tunnel(_) => "any interface of HOST",
+                _ => "HOST's lo",
+            };
             let message = format!(
-                "{} is not bound on {host}'s lo, so {host} drops what {} forwards to it",
+                "{} is not bound on {}, so {host} drops what {} forwards to it",
                 self.scene.called(vip),
+                place.replace("HOST", host),
                 self.director
             );
             Cause::on(host, message)
@@ -103,29 +114,6 @@ impl At<'_> {
                 .proof(client::routes(host, self.state))
                 .hint(words::route_back(host, by)),
         )
-    }
-
-    fn no_tunnel(&self) -> Option<Cause> {
-        let host = self.host;
-        let links = || self.state.links.iter().filter(|one| one.kind.as_deref() == Some("ipip"));
-        let Some(tunnel) = links().find(|one| one.up) else {
-            let listed: Vec<&str> = links().map(|one| one.name.as_str()).collect();
-            return Some(Cause::on(host, format!("no ipip interface is up on {host}")).proof(
-                match listed.as_slice() {
-                    [] => format!("{host} has no ipip interface"),
-                    names => format!("down on {host}: {}", names.join(", ")),
-                },
-            ));
-        };
-        let filters = |interface: &str| self.state.conf(interface, "rp_filter");
-        let (all, own) = (filters("all")?, filters(&tunnel.name)?);
-        // 1 is strict: the packet's source, the client, is not reached through the tunnel.
-        (all.max(own) == 1).then(|| {
-            Cause::on(host, format!("rp_filter drops what comes out of {} on {host}", tunnel.name))
-                .proof(format!("net.ipv4.conf.all.rp_filter = {all}"))
-                .proof(format!("net.ipv4.conf.{}.rp_filter = {own}", tunnel.name))
-                .hint(words::LOOSE)
-        })
     }
 }
 

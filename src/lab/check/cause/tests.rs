@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use super::super::tests::{answers, arp_answers, lab, mac, table};
 use super::*;
@@ -6,7 +7,7 @@ use crate::lab::probe::{
     Address, Answer, Failure, Link, Listener, Neighbour, Outcome, Response, Route, Stage, Table,
     Trouble, conf_name,
 };
-use crate::netlink::ipvs::{Forward, Netmask, Persistence, Scheduler, Tunnel};
+use crate::netlink::ipvs::{Checksum, Family, Forward, Netmask, Persistence, Scheduler, Tunnel};
 use crate::netlink::route::Scope;
 
 const VIP: [u8; 4] = [192, 168, 0, 89];
@@ -87,6 +88,12 @@ fn forward(states: &mut States, forward: Forward) {
     for row in &mut ipvs(states).destinations {
         row.destination.forward = forward;
     }
+}
+
+/// Balances by the mark 7 instead of the address.
+fn by_mark(states: &mut States) {
+    let mark = NonZeroU32::new(7).expect("a mark");
+    ipvs(states).state.service.key = ServiceKey::Fwmark { family: Family::Ipv4, mark };
 }
 
 fn found(states: &States, seen: &Answers) -> Vec<Cause> {
@@ -251,6 +258,54 @@ fn finds_exactly_what_is_wrong() {
             },
             &["rp_filter drops what comes out of tunl0 on rs2", "no ipip interface is up on rs3"],
         ),
+        (
+            "a_tunnel_without_an_address",
+            |states| {
+                forward(states, Forward::Tunnel(Tunnel::Gre { checksum: false }));
+                for name in ["rs1", "rs2", "rs3"] {
+                    let mut tunnel = link("gre0", 0);
+                    tunnel.kind = Some("gre".into());
+                    states[name].links.push(tunnel);
+                    states[name].addresses.push(address("gre0", VIP, 32));
+                    set(states, name, "net.ipv4.conf.gre0.rp_filter", "2");
+                }
+                states["rs2"].addresses.pop();
+            },
+            &["rp_filter drops what comes out of gre0 on rs2"],
+        ),
+        (
+            "nothing_unpacks_gue",
+            |states| {
+                let port = NonZeroU16::new(6080).expect("a port");
+                forward(states, Forward::Tunnel(Tunnel::Gue { port, checksum: Checksum::None }));
+                for name in ["rs1", "rs2", "rs3"] {
+                    let mut tunnel = link("tunl0", 0);
+                    tunnel.kind = Some("ipip".into());
+                    states[name].links.push(tunnel);
+                    let bound = Listener { address: [0, 0, 0, 0].into(), port: 6080 };
+                    states[name].bound.push(bound);
+                    set(states, name, "net.ipv4.conf.tunl0.rp_filter", "0");
+                }
+                states["rs3"].bound.clear();
+            },
+            &["nothing unpacks GUE at UDP port 6080 on rs3"],
+        ),
+        (
+            "the_mark_is_another",
+            |states| {
+                by_mark(states);
+                states["lb1"].marks = Some(vec!["tcp dport 80 meta mark set 0x00000008".into()]);
+            },
+            &["nothing on lb1 gives packets the mark of fwmark://7, so lb1 takes them itself"],
+        ),
+        (
+            "the_mark_is_set",
+            |states| {
+                by_mark(states);
+                states["lb1"].marks = Some(vec!["tcp dport 80 meta mark set 0x00000007".into()]);
+            },
+            &[],
+        ),
         ("states_unknown", |states| states.clear(), &[]),
     ];
     for (case, change, expected) in cases {
@@ -299,10 +354,8 @@ fn looks_at_no_director_when_a_real_server_was_asked_itself() {
 #[test]
 fn claims_no_missing_service_where_a_mark_may_balance() {
     let mut states = cluster();
-    ipvs(&mut states).state.service.key = ServiceKey::Fwmark {
-        family: crate::netlink::ipvs::Family::Ipv4,
-        mark: 7.try_into().expect("not zero"),
-    };
+    ipvs(&mut states).state.service.key =
+        ServiceKey::Fwmark { family: Family::Ipv4, mark: 7.try_into().expect("not zero") };
     assert_eq!(found(&states, &answers("rs1")), []);
 }
 

@@ -127,7 +127,7 @@ fn tell(played: &Played, check: &Scheduling, seen: &Course, lab: &Roster, verdic
     let all = seen.steps.len();
     verdict.see(match hidden {
         Some(hidden) if *known < all => {
-            format!("foretold for certain: {known} of {all}; {hidden} is not visible")
+            format!("foretold for certain: {known} of {all}; the kernel does not show {hidden}")
         }
         _ => format!("foretold for certain: {known} of {all}"),
     });

@@ -115,7 +115,7 @@ fn one_of_several_may_be_all_that_can_be_foretold() {
     assert_eq!(verdict.problems, [""; 0]);
     assert_eq!(
         verdict.seen,
-        ["rs2 rs3 rs1", "foretold for certain: 2 of 3; whose turn it is is not visible"]
+        ["rs2 rs3 rs1", "foretold for certain: 2 of 3; the kernel does not show whose turn it is"]
     );
 }
 

@@ -15,6 +15,7 @@ use super::ipvs::{Ipvs, Table};
 use crate::netlink::MacAddress;
 use crate::netlink::route::{self, Handle, RouteKind, Scope, Table as RoutingTable};
 
+mod marks;
 mod proc;
 
 pub use proc::{Listener, Neighbour};
@@ -46,6 +47,9 @@ pub struct State {
     pub processes: BTreeMap<String, u32>,
     /// The IPVS table, where the kernel has IPVS.
     pub ipvs: Option<Table>,
+    /// The rules of nftables that set marks; nothing where that is not known.
+    #[serde(default)]
+    pub marks: Option<Vec<String>>,
     /// The last lines of nginx's error log.
     pub nginx_errors: Vec<String>,
     /// What could not be read, and why.
@@ -174,6 +178,7 @@ impl StateOf {
         keep(proc::bound().map(|found| state.bound = found));
         keep(proc::processes().map(|found| state.processes = found));
         keep(proc::last_lines("/var/log/nginx/error.log").map(|found| state.nginx_errors = found));
+        state.marks = marks::marks();
         keep(match (Ipvs {}).run() {
             Ok(table) => {
                 state.ipvs = Some(table);
