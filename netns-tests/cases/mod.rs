@@ -17,6 +17,7 @@ mod ipvs_table;
 mod ipvs_timeouts;
 mod ipvsadm;
 mod lab;
+mod lab_look;
 mod lab_ssh;
 mod load;
 mod lock;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Case> {
         ipvs_timeouts::CASES,
         ipvsadm::CASES,
         lab::CASES,
+        lab_look::CASES,
         lab_ssh::CASES,
         load::CASES,
         lock::CASES,

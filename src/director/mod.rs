@@ -17,6 +17,7 @@ mod quantity;
 mod rates;
 mod rules;
 mod setup;
+mod share;
 mod statistics;
 mod view;
 
@@ -30,6 +31,7 @@ pub use listing::listing;
 pub use rates::Rates;
 pub use rules::{are_rules, read_rules, write_rules};
 pub use setup::{Setup, Step, daemon_in_words};
+pub use share::shares;
 pub use statistics::{Precision, statistics};
 pub use view::{Counters, DestinationView, ServiceView, State, view};
 

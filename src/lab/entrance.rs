@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -87,11 +87,17 @@ impl Entrance {
         }
     }
 
+    /// Where this machine sees the host's files; nothing once it has ended.
+    #[must_use]
+    pub fn root(&self) -> Option<PathBuf> {
+        let pid = process::number(self.init.as_fd())?;
+        Some(Path::new("/proc").join(pid.to_string()).join("root"))
+    }
+
     /// Whether a folder is there, seen from the host.
     #[must_use]
     pub fn has_folder(&self, path: &Path) -> bool {
-        let Some(pid) = process::number(self.init.as_fd()) else { return false };
-        let root = Path::new("/proc").join(pid.to_string()).join("root");
+        let Some(root) = self.root() else { return false };
         root.join(path.strip_prefix("/").unwrap_or(path)).is_dir()
     }
 }

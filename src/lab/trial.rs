@@ -93,6 +93,8 @@ pub struct Report {
 pub trait Audience: Reporter {
     /// A phase begins.
     fn begins(&mut self, phase: &str);
+    /// A check is about to be looked at: its name, its number from 1, and how many there are.
+    fn checking(&mut self, _name: &str, _number: usize, _of: usize) {}
     /// A check was looked at.
     fn checked(&mut self, report: &CheckReport);
     /// A phase has ended.
@@ -325,7 +327,8 @@ impl Trial {
             let means =
                 Means { lab, apply: Box::new(move |name, vars| again.run(name, vars)), before };
             let mut hosts = Agents::new(hosts, agents, monitor, means);
-            for check in &self.checks {
+            for (number, check) in (1..).zip(&self.checks) {
+                audience.checking(&check.name, number, self.checks.len());
                 let mut result =
                     check.run_in_time(&mut hosts, || start_agents(lab, &self.topology));
                 if engine::interrupted() {

@@ -149,3 +149,67 @@ impl fmt::Debug for Screen {
         f.debug_struct("Screen").field("board", &self.board).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::check::CheckReport;
+    use crate::lab::trial::{Audience, Phase};
+    use crate::report::{Detail, Terminal, TrialView};
+
+    /// A terminal that keeps what is written to it.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn shows_the_check_that_is_looked_at_in_place() {
+        let kept = Kept::default();
+        let live = Live::start(Box::new(kept.clone()), false, || Some((60, 10)));
+        let mut view = TrialView::new(Terminal::live(live.clone(), Detail::Usual));
+        view.begins("verify");
+        view.checking("only lb1 answers", 2, 3);
+        lock(&live.screen).paint();
+        let check = CheckReport {
+            name: "only lb1 answers".into(),
+            kind: "arp",
+            passed: true,
+            seconds: 0.5,
+            expected: Vec::new(),
+            seen: Vec::new(),
+            problems: Vec::new(),
+            causes: Vec::new(),
+            evidence: serde_json::Value::Null,
+            drawing: None,
+            packets: Vec::new(),
+        };
+        view.checked(&check);
+        view.ended(&Phase {
+            name: "verify",
+            passed: true,
+            seconds: 1.0,
+            summary: "1 of 1 check passed".into(),
+            evidence: serde_json::Value::Null,
+        });
+        lock(&live.screen).paint();
+        let written = kept.0.lock().unwrap().clone();
+        let written = String::from_utf8(written).unwrap();
+        let (before, after) = written.split_once("check 2 of 3  only lb1 answers").unwrap();
+        assert!(before.contains("=== verify"), "{before:?}");
+        // The line is drawn over by what stays, and is not there any more at the end.
+        assert!(after.contains("passed: only lb1 answers (0.50 s)"), "{after:?}");
+        let last = after.rsplit("\x1b[J").find(|part| !part.is_empty()).unwrap();
+        assert!(!last.contains("check 2 of 3"), "{last:?}");
+        assert!(last.contains("=== verify: passed"), "{last:?}");
+    }
+}

@@ -84,6 +84,20 @@ impl<W: Write> Terminal<W> {
         self.line(&format!("\n{HEADING}{text}{HEADING:#} {}", "*".repeat(stars)));
     }
 
+    /// Shows at the lower end of a terminal what is going on, until it is done.
+    pub(super) fn doing(&mut self, who: &str, what: &str) {
+        if let Some(live) = &self.live {
+            live.note(&Event::Doing { host: who, task: Some(what) });
+        }
+    }
+
+    /// Takes away what was going on.
+    pub(super) fn done(&mut self) {
+        if let Some(live) = &self.live {
+            live.clear();
+        }
+    }
+
     pub(super) fn line(&mut self, text: &str) {
         // A reader that went away (`| head`) is no reason to stop a change half way.
         let _ = writeln!(self.out, "{text}");

@@ -50,6 +50,13 @@ impl<W: Write> Audience for TrialView<W> {
             return;
         }
         self.line(&format!("\n{HEADING}=== {phase}{HEADING:#}"));
+        // What has tasks or checks says more as soon as the first one begins.
+        self.terminal.doing(phase, "under way");
+    }
+
+    fn checking(&mut self, name: &str, number: usize, of: usize) {
+        self.terminal.done();
+        self.terminal.doing(&format!("check {number} of {of}"), name);
     }
 
     fn checked(&mut self, report: &CheckReport) {
@@ -66,6 +73,7 @@ impl<W: Write> Audience for TrialView<W> {
     }
 
     fn ended(&mut self, phase: &Phase) {
+        self.terminal.done();
         let (word, style) = verdict(phase.passed);
         self.line(&format!(
             "{HEADING}==={HEADING:#} {}: {style}{word}{style:#} in {:.2} s, {}",

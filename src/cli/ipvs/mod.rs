@@ -28,6 +28,7 @@ mod list;
 mod made;
 mod restore;
 mod save;
+mod shares;
 mod stats;
 mod timeouts;
 mod watch;
@@ -46,6 +47,7 @@ pub(super) struct Ipvs {
 enum IpvsCommand {
     List(list::List),
     Stats(stats::Stats),
+    Shares(shares::Shares),
     Connections(connections::Connections),
     Zero(zero::Zero),
     Flush(flush::Flush),
@@ -126,6 +128,7 @@ pub(super) fn run(ipvs: Ipvs) -> ExitCode {
     let outcome = match ipvs.command {
         IpvsCommand::List(list) => list.run(),
         IpvsCommand::Stats(stats) => stats.run(),
+        IpvsCommand::Shares(shares) => shares.run(),
         IpvsCommand::Connections(connections) => connections.run(),
         IpvsCommand::Zero(zero) => zero.run(),
         IpvsCommand::Flush(flush) => flush.run(),

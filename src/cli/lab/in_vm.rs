@@ -1,6 +1,7 @@
 //! Labs that are up inside a micro-VM of their own: the VM stays in the background, and the
 //! same commands run again inside it.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -41,6 +42,27 @@ pub(super) fn down(error: &Error, lab: Option<&str>) -> Option<ExitCode> {
 pub(in super::super) fn instead_of(error: &Error, lab: Option<&str>) -> Option<ExitCode> {
     let id = meant(error, lab)?;
     Some(vm_command::exit_of(vm::attach(&id, &place::this_command()).map(ExitCode::from)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "it runs this program in a VM, for what it says")]
+/// Runs a command of this program inside the VM of the lab that is meant, when it is up in one,
+/// and has what it says written to a file.
+pub(super) fn into_file(
+    error: &Error,
+    lab: Option<&str>,
+    arguments: &[String],
+    file: impl FnOnce() -> Result<File, Exit>,
+) -> Option<ExitCode> {
+    let id = meant(error, lab)?;
+    let file = match file() {
+        Ok(file) => file,
+        Err(exit) => return Some(exit.into()),
+    };
+    let program = place::this_command().into_iter().next()?;
+    let mut command = Command::new(&program);
+    command.args(["vm", "exec", &id, "--"]).arg(&program).args(arguments).stdout(file);
+    let code = command.status().ok()?.code().and_then(|code| u8::try_from(code).ok());
+    Some(code.map_or(Exit::Interrupted.into(), ExitCode::from))
 }
 
 #[expect(clippy::disallowed_methods, reason = "it runs this program in a VM, to read its answer")]

@@ -15,9 +15,12 @@ use crate::lab::{self, Error, HostState, Interface, Running, State, Topology};
 use crate::report::counted;
 
 mod apply;
+mod capture;
 mod graph;
 mod in_vm;
 mod inside;
+mod logs;
+mod watch;
 
 pub(super) use apply::apply;
 
@@ -74,6 +77,21 @@ enum LabCommand {
         #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Show what was written to the logs of a lab host since the lab is up
+    Logs {
+        /// The lab's name or folder; not needed when one has that host
+        #[arg(long)]
+        lab: Option<String>,
+        /// Go on with what comes
+        #[arg(short, long)]
+        follow: bool,
+        /// The host
+        host: String,
+    },
+    /// Show the packets of a lab host as they pass its cables, a line each
+    Capture(capture::Capture),
+    /// Watch the IPVS table of a director, and what each real server gets of it
+    Watch(watch::Watch),
     /// The process that a lab hangs from
     #[command(hide = true)]
     Keeper { name: String },
@@ -107,6 +125,9 @@ pub(super) fn run(lab: Lab) -> ExitCode {
         LabCommand::Graph(graph) => graph.run().into(),
         LabCommand::Shell { lab, host } => inside::shell(lab.as_deref(), &host),
         LabCommand::Exec { lab, host, command } => inside::exec(lab.as_deref(), &host, &command),
+        LabCommand::Logs { lab, follow, host } => logs::run(lab.as_deref(), &host, follow),
+        LabCommand::Capture(capture) => capture.run(),
+        LabCommand::Watch(watch) => watch.run(),
         LabCommand::Keeper { .. } => lab::keeper::run(),
         LabCommand::Host { .. } => lab::host::run(),
     }

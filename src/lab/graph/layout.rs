@@ -102,8 +102,8 @@ pub(super) fn of(graph: &Graph, top: i32) -> Layout {
     Layout { width: left + inner + MARGIN, bottom: y, bands, cards, ways }
 }
 
-/// The order of networks from top to bottom in which hosts that join several reach least far; that
-/// of the lab file where nothing is better.
+/// The order of networks from top to bottom in which hosts that join several reach least far, with
+/// clients at the top; that of the lab file where nothing is better.
 fn order(graph: &Graph) -> Vec<usize> {
     let count = graph.networks.len();
     let given: Vec<usize> = (0..count).collect();
@@ -111,9 +111,11 @@ fn order(graph: &Graph) -> Vec<usize> {
     if count > 6 {
         return given;
     }
-    let cost = |order: &[usize]| -> usize {
-        let spans = graph.hosts.iter().filter_map(|host| reach(host, order));
-        spans.map(|(first, last)| (last - first) * (last - first)).sum()
+    let cost = |order: &[usize]| -> (usize, usize) {
+        let reaches = graph.hosts.iter().filter_map(|host| Some((host.role, reach(host, order)?)));
+        let far = reaches.clone().map(|(_, (first, last))| (last - first) * (last - first));
+        let clients = reaches.filter(|(role, _)| *role == Role::Client);
+        (far.sum(), clients.map(|(_, (first, _))| first).sum())
     };
     permutations(count).into_iter().min_by_key(|order| cost(order)).unwrap_or(given)
 }

@@ -15,9 +15,10 @@ mod tests;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::plan::{HostPlan, Plan};
-use super::{Error, Topology};
+use super::{Error, Topology, topology};
 use crate::lint::Outline;
 use crate::netlink::ipvs::{ServiceKey, VirtualService};
 
@@ -100,17 +101,21 @@ impl Graph {
     /// Brings together what the lab file says and what the playbook will make of each host.
     pub fn new(topology: &Topology, outlines: &IndexMap<String, Outline>) -> Result<Self, Error> {
         let plan = Plan::new(topology, false)?;
-        let networks = topology.networks.iter().map(|(name, network)| Network {
-            name: name.to_string(),
-            details: network.subnets.iter().map(|subnet| subnet.net().to_string()).collect(),
-        });
+        let networks = topology
+            .networks
+            .iter()
+            .map(|(name, network)| Network { name: name.to_string(), details: details(network) });
         let networks: Vec<Network> = networks.collect();
         let of = |name: &str| networks.iter().position(|network| network.name == name);
         let services: Vec<(&str, &VirtualService)> = outlines
             .iter()
             .flat_map(|(host, outline)| outline.services.iter().map(|one| (host.as_str(), one)))
             .collect();
-        let vips: Vec<IpAddr> = services.iter().filter_map(|(_, one)| vip(one)).collect();
+        // Of what is only marked one knows by the real servers, which have it on `lo`.
+        let quiet = outlines.values().flat_map(|outline| &outline.addresses);
+        let quiet = quiet.filter(|(_, interface)| interface == "lo").map(|(address, _)| *address);
+        let vips: Vec<IpAddr> =
+            services.iter().filter_map(|(_, one)| vip(one)).chain(quiet).collect();
         let card = |host: &HostPlan| {
             let outline = outlines.get(&host.name).cloned().unwrap_or_default();
             let groups = topology.hosts.iter().find(|(name, _)| name.as_str() == host.name);
@@ -125,9 +130,7 @@ impl Graph {
                     addresses: fold::few(&one.addresses),
                 })
             });
-            let held = outline.addresses.iter().filter(|(address, interface)| {
-                vips.contains(address) || (vips.is_empty() && interface == "lo")
-            });
+            let held = outline.addresses.iter().filter(|(address, _)| vips.contains(address));
             Card {
                 name: host.name.clone(),
                 count: 1,
@@ -148,10 +151,32 @@ impl Graph {
         Ok(Self { name: plan.name, networks, hosts: fold::alike(hosts), services, roles })
     }
 
+    /// The hosts that balance.
+    pub fn directors(&self) -> impl Iterator<Item = &str> {
+        let director = |(_, role): &(&String, &Role)| **role == Role::Director;
+        self.roles.iter().filter(director).map(|(name, _)| name.as_str())
+    }
+
     /// What the style sheet of a picture calls a host, by what it is for.
     pub(super) fn class_of(&self, host: &str) -> Option<&'static str> {
         self.roles.get(host).map(|role| role.class())
     }
+}
+
+/// The subnets of a network, and what is not as it is elsewhere.
+fn details(network: &topology::Network) -> Vec<String> {
+    let mut details: Vec<String> =
+        network.subnets.iter().map(|subnet| subnet.net().to_string()).collect();
+    details.extend(network.vlan.iter().map(|vlan| format!("VLAN {} on {}", vlan.id, vlan.parent)));
+    details.extend(network.mtu.iter().map(|mtu| format!("mtu {mtu}")));
+    // As a lab file has it: latency 20ms, loss 1%, rate 10mbit.
+    if let Ok(Value::Object(wire)) = serde_json::to_value(network.wire) {
+        let written = |(key, value): (&String, &Value)| {
+            format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        details.extend(wire.iter().map(written));
+    }
+    details
 }
 
 /// The address that a service is for.

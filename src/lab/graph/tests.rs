@@ -100,6 +100,31 @@ fn no_text_gets_out_of_its_place() {
     assert!(line.contains(r#"<script>\"];"#), "{line}");
 }
 
+/// The pictures of the guide are what the program draws; `INSTA_UPDATE=always` draws them anew.
+#[test]
+fn the_guide_has_the_picture_of_each_page() {
+    let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/guide");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(&guide).unwrap() {
+        let page = entry.unwrap().path();
+        let name = page.file_stem().unwrap().to_string_lossy().into_owned();
+        let picture = format!("{name}.svg");
+        if page.extension().is_none_or(|ending| ending != "md")
+            || !std::fs::read_to_string(&page).unwrap().contains(&format!("]({picture})"))
+        {
+            continue;
+        }
+        pages += 1;
+        let (path, drawn) = (guide.join(&picture), of(&name).svg());
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            std::fs::write(&path, &drawn).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == drawn, "{picture} is not what `lab graph` draws");
+    }
+    assert!(pages > 0, "no page has a picture");
+}
+
 fn apart(one: Area, other: Area) -> bool {
     one.right() <= other.x
         || other.right() <= one.x

@@ -123,6 +123,14 @@ impl Monitor {
         seen.frames.iter().skip(skip).cloned().collect()
     }
 
+    /// The frames since then, and from now on those after them.
+    pub fn next(&self, mark: &mut Mark) -> Vec<Frame> {
+        let frames = self.since(*mark);
+        let before = mark.0 + self.forgotten_since(*mark);
+        *mark = Mark(before + u64::try_from(frames.len()).unwrap_or(u64::MAX));
+        frames
+    }
+
     /// How many of the frames since then are not kept any more.
     #[must_use]
     pub fn forgotten_since(&self, mark: Mark) -> u64 {
