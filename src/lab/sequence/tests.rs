@@ -81,7 +81,7 @@ impl Run {
 
 fn interface() -> Interface {
     serde_json::from_value(serde_json::json!({
-        "name": "eth0", "network": "lan", "addresses": ["192.168.0.1/24"], "cable": "rs1.0", "mac": "02:00:00:00:00:00",
+        "name": "eth0", "network": "lan", "addresses": ["192.168.0.1/24"], "cables": ["rs1.0"], "mtu": null, "inward": {}, "outward": {}, "vlan": null, "mac": "02:00:00:00:00:00",
     }))
     .unwrap()
 }
