@@ -1,7 +1,8 @@
 #!/bin/sh
 # Puts a stock Debian kernel into lvsmith's cache, for the micro-VM. Nothing is installed.
 #
-#   scripts/fetch-kernel.sh             the kernel that linux-image-amd64 stands for today
+#   scripts/fetch-kernel.sh             the kernel that linux-image-amd64 stands for today, which
+#                                       is the one that is booted where none is named
 #   scripts/fetch-kernel.sh PACKAGE     that package, e.g. linux-image-6.12.57+deb12-amd64
 #   scripts/fetch-kernel.sh 6.12        the newest one whose version begins so, of any Debian:
 #                                       stable, backports or unstable (`newest` for the newest)
@@ -72,6 +73,7 @@ newest() {
 }
 
 package="${1:-$meta}"
+named=$([ "$#" = 0 ] && echo no || echo yes)
 case "$package" in
 newest | [0-9]*)
     for have in "$cache/$package"[-+.]*/lib/modules/*/modules.dep; do
@@ -103,7 +105,11 @@ esac
 
 release="${package#linux-image-}"
 folder="$cache/$release"
+usual() {
+    [ "$named" = yes ] || ln -sfn "$release" "$cache/default"
+}
 if [ -e "$folder/lib/modules/$release/modules.dep" ]; then
+    usual
     echo "kernel: $release is in $folder"
     exit 0
 fi
@@ -158,4 +164,5 @@ ln -s ../lib "$partial/root/usr/lib"
 depmod -b "$partial/root" "$release"
 rm -rf "$folder"
 mv "$partial/root" "$folder"
+usual
 echo "kernel: fetched $release into $folder"

@@ -43,7 +43,7 @@ fn no_kernel() -> Result<()> {
     let missing = refused(&watch, &["--kernel", "/no/such/kernel"])?;
     missing.exits(6)?.says("there is no `/no/such/kernel`")?.says("package linux-image-amd64")?;
     let release = refused(&watch, &["--kernel", "0.0"])?;
-    release.exits(6)?.says("none in the cache begins with `0.0`")?;
+    release.exits(6)?.says("none in the cache is a `0.0`")?;
     let modules = refused(&watch, &["--modules", "/no/such/modules", "--kernel", "/etc/passwd"])?;
     modules.exits(4)?.says("`/etc/passwd` is not a Linux kernel image")?;
     let lab = TwoHosts::new()?;

@@ -24,20 +24,20 @@ impl Kernel {
     /// Finds the kernel for these options.
     pub fn find(options: &Options) -> Result<Self, Error> {
         match &options.kernel {
-            // A word without a slash is the release of a cached kernel, or how it begins.
+            // A word without a slash is the version of a cached kernel, or its whole release.
             Some(name) if !name.to_string_lossy().contains('/') && !name.exists() => {
                 let name = name.to_string_lossy();
-                Self::first(cached(&name), options, || {
-                    format!("none in the cache begins with `{name}`")
-                })
+                Self::first(cached(&name), options, || format!("none in the cache is a `{name}`"))
             }
             Some(image) if !image.exists() => {
                 Err(Error::KernelMissing(vec![format!("there is no `{}`", image.display())]))
             }
             Some(image) => Self::given(image, options.modules.as_deref()),
-            None => Self::first(running().into_iter().chain(cached("")).collect(), options, || {
-                "none in /boot with its modules, none in the cache".into()
-            }),
+            None => Self::first(
+                running().into_iter().chain(usual()).chain(cached("")).collect(),
+                options,
+                || "none in /boot with its modules, none in the cache".into(),
+            ),
         }
     }
 
@@ -99,8 +99,16 @@ fn running() -> Option<(PathBuf, PathBuf)> {
     modules.join("modules.dep").exists().then_some((image, modules))
 }
 
-/// The cached kernels whose release begins like that, newest first.
-fn cached(prefix: &str) -> Vec<(PathBuf, PathBuf)> {
+/// The kernel of the cache that is taken where none is named: the distribution's own, whatever
+/// others were fetched besides.
+fn usual() -> Option<(PathBuf, PathBuf)> {
+    let folder = cache::folder()?.join("kernels");
+    let release = std::fs::read_link(folder.join("default")).ok()?;
+    Some(unpacked(&folder, release.to_str()?))
+}
+
+/// The cached kernels of that version, newest first.
+fn cached(version: &str) -> Vec<(PathBuf, PathBuf)> {
     let Some(folder) = cache::folder().map(|folder| folder.join("kernels")) else {
         return Vec::new();
     };
@@ -109,17 +117,26 @@ fn cached(prefix: &str) -> Vec<(PathBuf, PathBuf)> {
         .flatten()
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with(prefix) && !name.starts_with('.'))
+        .filter(|name| name.starts_with(|first: char| first.is_ascii_digit()))
+        .filter(|release| is_of(release, version))
         .collect();
-    releases.sort_by_cached_key(|release| std::cmp::Reverse(version(release)));
-    releases
-        .into_iter()
-        .map(|release| {
-            let root = folder.join(&release);
-            let image = root.join(format!("boot/vmlinuz-{release}"));
-            (image, root.join("lib/modules").join(release))
-        })
-        .collect()
+    releases.sort_by_cached_key(|release| std::cmp::Reverse(self::version(release)));
+    releases.iter().map(|release| unpacked(&folder, release)).collect()
+}
+
+/// Whether a release begins with a version, number by number: 6.12 is no 6.1.
+fn is_of(release: &str, version: &str) -> bool {
+    release.strip_prefix(version).is_some_and(|rest| {
+        let goes_on = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+        version.is_empty() || !goes_on(rest)
+    })
+}
+
+/// Where image and modules of a cached kernel are.
+fn unpacked(folder: &Path, release: &str) -> (PathBuf, PathBuf) {
+    let root = folder.join(release);
+    let image = root.join(format!("boot/vmlinuz-{release}"));
+    (image, root.join("lib/modules").join(release))
 }
 
 /// The numbers in a release, so that 6.12 comes after 6.1.
@@ -145,6 +162,14 @@ mod tests {
         releases.sort_by_key(|release| version(release));
         let sorted = ["6.1.0-9-amd64", "6.1.0-56-amd64", "6.12.9+deb12-amd64", "7.0-amd64"];
         assert_eq!(releases, sorted);
+    }
+
+    #[test]
+    fn a_version_is_taken_number_by_number() {
+        assert!(is_of("6.1.0-48-amd64", "6.1") && is_of("6.1.0-48-amd64", "6.1.0-48-amd64"));
+        assert!(is_of("6.12.107+deb13-amd64", "6.12") && is_of("7.3.4+deb13-amd64", "7"));
+        assert!(!is_of("6.12.107+deb13-amd64", "6.1") && !is_of("6.1.0-48-amd64", "6.1.0-4"));
+        assert!(is_of("6.1.0-48-amd64", ""));
     }
 
     #[test]

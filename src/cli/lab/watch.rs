@@ -54,8 +54,8 @@ impl Watch {
 /// The host that has services by the lab's playbook; of several the first.
 fn director(lab: &Running) -> Result<String, Diagnostic> {
     let name = &lab.state().name;
-    let graph =
-        Trial::read(&lab.state().folder, |_| ()).and_then(|trial| trial.graph(&Options::default()));
+    let graph = Trial::read(&lab.state().folder, None, |_| ())
+        .and_then(|trial| trial.graph(&Options::default()));
     let hint = "name the director, as in `lvsmith lab watch lb1`";
     let graph = graph.map_err(|_| {
         Diagnostic::new(format!("the files of lab `{name}` do not say what its director is"))
