@@ -27,8 +27,8 @@ const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Pings until the capture has what it waits for: it may begin late.
-fn with_pings(lab: &TwoHosts, arguments: &[&str]) -> Result<std::process::Output> {
+/// Knocks at a port until the capture has what it waits for: it may begin late.
+fn with_packets(lab: &TwoHosts, arguments: &[&str]) -> Result<std::process::Output> {
     let mut child = lab
         .watch
         .command(arguments)
@@ -37,8 +37,8 @@ fn with_pings(lab: &TwoHosts, arguments: &[&str]) -> Result<std::process::Output
         .spawn()
         .context("the program starts")?;
     let mut ended = || {
-        let pinged = lab.run("rs1", "ping -c 1 -W 1 10.10.0.3");
-        pinged.is_ok() && matches!(child.try_wait(), Ok(Some(_)))
+        let knocked = lab.run("rs1", "curl -s -m 1 http://10.10.0.3/ || true");
+        knocked.is_ok_and(|ran| ran.exits(0).is_ok()) && matches!(child.try_wait(), Ok(Some(_)))
     };
     poll_until(&mut ended, SOON, "the capture has its packets")?;
     Ok(child.wait_with_output()?)
@@ -47,14 +47,17 @@ fn with_pings(lab: &TwoHosts, arguments: &[&str]) -> Result<std::process::Output
 fn captures_the_packets_of_a_host() -> Result<()> {
     let lab = TwoHosts::up()?;
     let name = lab.watch.name.clone();
-    let output =
-        with_pings(&lab, &["lab", "capture", "--lab", &name, "-c2", "rs2", "icmp host 10.10.0.2"])?;
+    let output = with_packets(
+        &lab,
+        &["lab", "capture", "--lab", &name, "-c2", "rs2", "tcp host 10.10.0.2"],
+    )?;
     let said = String::from_utf8(output.stdout)?;
     let lines: Vec<&str> = said.lines().collect();
     ensure!(lines.len() == 2, "{said}");
     let (first, second) = (lines[0], lines[1]);
-    ensure!(first.ends_with("to rs2 eth0: 10.10.0.2 > 10.10.0.3 icmp echo request"), "{said}");
-    ensure!(second.ends_with("from rs2 eth0: 10.10.0.3 > 10.10.0.2 icmp echo reply"), "{said}");
+    ensure!(first.contains("to rs2 eth0: 10.10.0.2:") && first.ends_with("tcp SYN"), "{said}");
+    let refused = second.contains("from rs2 eth0: 10.10.0.3:80 > ");
+    ensure!(refused && second.ends_with("tcp RST+ACK"), "{said}");
     let capture =
         |more: &[&str]| lab.watch.run(&[&["lab", "capture", "--lab", &name], more].concat());
     capture(&["rs2", "icpm"])?.exits(4)?.says("did you mean `icmp`")?;
@@ -65,8 +68,8 @@ fn captures_the_packets_of_a_host() -> Result<()> {
 fn writes_packets_for_other_programs() -> Result<()> {
     let lab = TwoHosts::up()?;
     let name = lab.watch.name.clone();
-    let arguments = ["lab", "capture", "--lab", &name, "-c", "2", "-w", "-", "rs2", "icmp"];
-    let bytes = with_pings(&lab, &arguments)?.stdout;
+    let arguments = ["lab", "capture", "--lab", &name, "-c", "2", "-w", "-", "rs2", "tcp"];
+    let bytes = with_packets(&lab, &arguments)?.stdout;
     // A section in little endian, and an interface that is named.
     ensure!(bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]), "{bytes:?}");
     ensure!(bytes[8..12] == [0x4d, 0x3c, 0x2b, 0x1a], "{bytes:?}");

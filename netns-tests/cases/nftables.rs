@@ -22,7 +22,7 @@ fn holds() -> Result<()> {
     const RULES: &str = "table inet lvs {\n  set seen { type ipv4_addr; flags dynamic; }\n  \
         chain marks {\n    type filter hook output priority mangle;\n    \
         iif \"eth0\" accept\n    tcp dport 80 counter meta mark set 7\n    \
-        ip protocol icmp add @seen { ip daddr }\n  }\n}\n";
+        ip protocol tcp add @seen { ip daddr }\n  }\n}\n";
     const TASK: &str = "nftables: {src: lvs.nft, dest: /etc/nftables.d/lvs.nft}";
     let lab = TwoHosts::up()?;
     lab.write("lvs.nft", RULES)?;
@@ -38,7 +38,11 @@ fn holds() -> Result<()> {
     changed(TASK, "apply", 1)?;
     ensure!(lab.look("nft list tables")? == "table ip theirs\ntable inet lvs");
     // Counters count and sets learn; that is no difference.
-    lab.run("rs1", "ping -c 1 -W 1 10.10.0.3 || true; nft list set inet lvs seen")?.exits(0)?;
+    lab.run(
+        "rs1",
+        "curl -s -m 1 http://10.10.0.3/ || true; nft list set inet lvs seen | grep -q elements",
+    )?
+    .exits(0)?;
     changed(TASK, "apply", 0)?;
     lab.run("rs1", "nft insert rule inet lvs marks counter drop")?.exits(0)?;
     changed(TASK, "plan", 1)?;
