@@ -66,6 +66,7 @@ mod order;
 mod path;
 mod patience;
 mod persistence;
+mod ping;
 mod report;
 mod scheduling;
 mod service;
@@ -89,6 +90,7 @@ pub use ipvs::Ipvs;
 pub use no_residue::NoResidue;
 pub use path::Path;
 pub use persistence::Persistence;
+pub use ping::Ping;
 pub use report::{CheckReport, Verdict};
 pub use scheduling::Scheduling;
 pub use service::Service;
@@ -151,6 +153,7 @@ static TABLE: &[Kind] = &[
     Kind::of::<NoResidue, NoResidue>("no_residue"),
     Kind::of::<Path, Path>("path"),
     Kind::of::<Persistence, persistence::Written>("persistence"),
+    Kind::of::<Ping, Ping>("ping"),
     Kind::of::<Scheduling, scheduling::Written>("scheduling"),
     Kind::of::<Service, Service>("service"),
     Kind::of::<Sysctl, Sysctl>("sysctl"),
