@@ -53,6 +53,17 @@ const WRONG: &[(&str, &[&str])] = &[
     ("nobody is there", &["pings 1, 2: host unreachable, says 10.20.0.1 (router)"]),
     ("there is no way", &["pings 1, 2: no route, says the kernel that sends"]),
     ("there is no router between", &["the time to live left is 63, not 64"]),
+    (
+        "full frames do not pass",
+        &[
+            "has 1400 bytes, not at least 1500",
+            "10.20.0.1 (router) says that its next link takes 1400",
+        ],
+    ),
+    (
+        "the interface takes less",
+        &["has 1400 bytes, not 1500", "the interface of rs1 takes no more"],
+    ),
 ];
 
 /// The causes that some of them establish.

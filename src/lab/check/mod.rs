@@ -61,6 +61,7 @@ mod hosts;
 mod http;
 mod idempotent;
 mod ipvs;
+mod mtu;
 mod no_residue;
 mod order;
 mod path;
@@ -87,6 +88,7 @@ pub use hosts::{Agents, Applied, Apply, Hosts, LabHost, Means, Prober, Roster, S
 pub use http::Http;
 pub use idempotent::Idempotent;
 pub use ipvs::Ipvs;
+pub use mtu::Mtu;
 pub use no_residue::NoResidue;
 pub use path::Path;
 pub use persistence::Persistence;
@@ -150,6 +152,7 @@ static TABLE: &[Kind] = &[
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Idempotent, Idempotent>("idempotent"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<Mtu, mtu::Written>("mtu"),
     Kind::of::<NoResidue, NoResidue>("no_residue"),
     Kind::of::<Path, Path>("path"),
     Kind::of::<Persistence, persistence::Written>("persistence"),
