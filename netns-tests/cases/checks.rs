@@ -50,6 +50,20 @@ const WRONG: &[(&str, &[&str])] = &[
     ("a drain that cuts off", &["an open connection failed", "a new connection failed"]),
     ("the back end sees the client", &["the back end sees 10.20.0.9, not 10.20.0.77"]),
     ("somebody had the address", &["`rs2` said", "by an ARP question from eth0 in back"]),
+    ("nobody is there", &["pings 1, 2: host unreachable, says 10.20.0.1 (router)"]),
+    ("there is no way", &["pings 1, 2: no route, says the kernel that sends"]),
+    ("there is no router between", &["the time to live left is 63, not 64"]),
+    (
+        "full frames do not pass",
+        &[
+            "has 1400 bytes, not at least 1500",
+            "10.20.0.1 (router) says that its next link takes 1400",
+        ],
+    ),
+    (
+        "the interface takes less",
+        &["has 1400 bytes, not 1500", "the interface of rs1 takes no more"],
+    ),
 ];
 
 /// The causes that some of them establish.
@@ -58,6 +72,8 @@ const CAUSES: &[(&str, &str)] = &[
     ("a datagram for nobody", "nothing listens on port 9 on rs1"),
     ("nobody stands in", "nothing listens on port 80 on rs1 (nginx is not running)"),
     ("a cable is pulled", "eth0 of rs1 has no carrier"),
+    ("nobody is there", "no host of this lab has 10.21.0.200"),
+    ("there is no way", "router has no route to 10.99.0.1"),
 ];
 
 fn find_what_they_are_there_for() -> Result<()> {

@@ -61,11 +61,13 @@ mod hosts;
 mod http;
 mod idempotent;
 mod ipvs;
+mod mtu;
 mod no_residue;
 mod order;
 mod path;
 mod patience;
 mod persistence;
+mod ping;
 mod report;
 mod scheduling;
 mod service;
@@ -86,9 +88,11 @@ pub use hosts::{Agents, Applied, Apply, Hosts, LabHost, Means, Prober, Roster, S
 pub use http::Http;
 pub use idempotent::Idempotent;
 pub use ipvs::Ipvs;
+pub use mtu::Mtu;
 pub use no_residue::NoResidue;
 pub use path::Path;
 pub use persistence::Persistence;
+pub use ping::Ping;
 pub use report::{CheckReport, Verdict};
 pub use scheduling::Scheduling;
 pub use service::Service;
@@ -148,9 +152,11 @@ static TABLE: &[Kind] = &[
     Kind::of::<Http, http::Written>("http"),
     Kind::of::<Idempotent, Idempotent>("idempotent"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
+    Kind::of::<Mtu, mtu::Written>("mtu"),
     Kind::of::<NoResidue, NoResidue>("no_residue"),
     Kind::of::<Path, Path>("path"),
     Kind::of::<Persistence, persistence::Written>("persistence"),
+    Kind::of::<Ping, Ping>("ping"),
     Kind::of::<Scheduling, scheduling::Written>("scheduling"),
     Kind::of::<Service, Service>("service"),
     Kind::of::<Sysctl, Sysctl>("sysctl"),

@@ -19,6 +19,7 @@ mod http;
 mod ipvs;
 mod load;
 mod packet;
+mod ping;
 mod port;
 mod response;
 mod scheduled;
@@ -37,6 +38,7 @@ pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub use load::{Keep, Kept, KeptConnection, Load, Loaded, Shot};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
+pub use ping::{Echo, EchoError, Ping, Pinged, Refused};
 pub use response::Response;
 pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
@@ -64,6 +66,8 @@ pub enum Probe {
     Load(Load),
     /// Connections that are kept in use; answered by [`Kept`].
     Keep(Keep),
+    /// Echo requests; answered by [`Pinged`].
+    Ping(Ping),
     /// What a playbook may leave behind; answered by [`Traces`].
     Traces(TracesOf),
     /// A virtual service with what IPVS remembers of its clients; answered by [`Scheduled`].
@@ -101,6 +105,7 @@ looks! {
     Talk(Talk) -> Answers;
     Load(Load) -> Loaded;
     Keep(Keep) -> Kept;
+    Ping(Ping) -> Pinged;
     Traces(TracesOf) -> Traces;
     Scheduled(ScheduledBy) -> Scheduled;
     State(StateOf) -> State;
@@ -119,6 +124,7 @@ pub fn run(probe: Value) -> Result<Value, Error> {
         Probe::Talk(talk) => seen(&talk.run()?),
         Probe::Load(load) => seen(&load.run()?),
         Probe::Keep(keep) => seen(&keep.run()?),
+        Probe::Ping(ping) => seen(&ping.run()?),
         Probe::Traces(traces) => seen(&traces.run()?),
         Probe::Scheduled(scheduled) => seen(&scheduled.run()?),
         Probe::State(state) => seen(&state.run()),

@@ -174,7 +174,7 @@ impl PacketSocket {
 }
 
 /// Whether something arrived before the deadline.
-fn wait(socket: &Socket, deadline: Option<Instant>) -> io::Result<bool> {
+pub(super) fn wait(socket: &Socket, deadline: Option<Instant>) -> io::Result<bool> {
     let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
     let Some(left) = left.filter(|left| !left.is_zero()) else { return Ok(false) };
     // Rounded up: a last fraction of a millisecond must not become a busy loop.

@@ -16,7 +16,7 @@ pub(super) fn no_route(traffic: &Traffic, scene: &Scene) -> Option<Cause> {
         });
     let nowhere = state.route(to).is_none_or(|route| route.drops.is_some());
     (unreachable && nowhere).then(|| {
-        Cause::on(client, format!("{client} has no route to {to}")).proof(routes(client, state))
+        Cause::on(client, format!("{client} has no route to {to}")).proof(routes(client, to, state))
     })
 }
 
@@ -48,12 +48,12 @@ pub(super) fn past_the_director(traffic: &Traffic, scene: &Scene) -> Vec<Cause> 
     resolution::answers(host, vip, scene).into_iter().chain([passed]).collect()
 }
 
-/// The routes of a host, as evidence.
-pub(super) fn routes(host: &str, state: &State) -> String {
+/// The routes of a host in the family of an address, as evidence.
+pub(super) fn routes(host: &str, to: IpAddr, state: &State) -> String {
     let listed: Vec<String> = state
         .routes
         .iter()
-        .filter(|route| route.destination.addr().is_ipv4())
+        .filter(|route| route.destination.addr().is_ipv4() == to.is_ipv4())
         .map(ToString::to_string)
         .collect();
     if listed.is_empty() {

@@ -20,6 +20,7 @@ mod resolution;
 mod scheduling;
 mod server;
 mod tunnel;
+mod way;
 
 pub(super) use scheduling::Scheduled;
 
@@ -144,6 +145,16 @@ pub(super) fn of_arp(
     scene: &Scene,
 ) -> Vec<Cause> {
     resolution::causes(address, expected, seen, scene)
+}
+
+/// Why an address does not answer a host, whose own address is `local` where it has a route.
+pub(super) fn of_way_there(
+    from: &str,
+    to: IpAddr,
+    local: Option<IpAddr>,
+    scene: &Scene,
+) -> Vec<Cause> {
+    way::causes(from, to, local, scene)
 }
 
 /// Why a host has no table that could equal another.

@@ -111,7 +111,7 @@ impl At<'_> {
         };
         Some(
             Cause::on(host, message)
-                .proof(client::routes(host, self.state))
+                .proof(client::routes(host, client, self.state))
                 .hint(words::route_back(host, by)),
         )
     }
