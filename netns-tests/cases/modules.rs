@@ -2,11 +2,12 @@
 //! the program one would use by hand, and a second run finds nothing to do.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use lvsmith::modules::TABLE;
 
-use crate::support::{ROOT, nothing_left};
+use crate::support::{ROOT, nothing_left, said};
 use crate::traces::Said;
 use crate::two_hosts::TwoHosts;
 use crate::{Case, Needs};
@@ -288,6 +289,8 @@ fn refusals() -> Result<()> {
 
 /// The examples in the docs of all modules, as one playbook on one host, twice.
 fn examples() -> Result<()> {
+    // The module of the kernel is not that module's to load.
+    said(Command::new("modprobe").arg("fou"))?;
     let lab = TwoHosts::up()?;
     std::fs::create_dir(lab.path().join("templates"))?;
     lab.write("templates/nginx.conf.j2", "events {}\nhttp {}\n")?;
