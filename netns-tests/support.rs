@@ -80,6 +80,9 @@ impl Trial {
     /// It passed, or here is everything it said.
     pub(crate) fn passed(&self) -> Result<&Self> {
         ensure!(self.exit == Some(0), "exit {:?}\n{}", self.exit, self.text);
+        // A lab that is skipped ends well, too.
+        let skipped = &self.report["skipped"];
+        ensure!(skipped.is_null(), "skipped: {skipped}");
         Ok(self)
     }
 

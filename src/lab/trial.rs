@@ -271,7 +271,10 @@ impl Trial {
             Err(error) => report.error = Some(error),
         }
         report.interrupted = engine::interrupted();
-        report.passed = !report.interrupted && report.phases.iter().all(|phase| phase.passed);
+        // A trial that could not be made has no phase that says so.
+        report.passed = !report.interrupted
+            && report.error.is_none()
+            && report.phases.iter().all(|phase| phase.passed);
         report.seconds = start.elapsed().as_secs_f64();
         Ok(report)
     }

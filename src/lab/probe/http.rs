@@ -19,7 +19,7 @@ use crate::modules::Error;
 use crate::netlink::MacAddress;
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
-pub(super) const GIVE_UP: usize = 3;
+const GIVE_UP: usize = 3;
 
 /// How long a server may take to close a connection after its answer.
 const CLOSING: Duration = Duration::from_millis(250);
@@ -65,6 +65,28 @@ pub struct Answers {
     pub not_sent: u32,
     /// What `reply_macs` can be relied on for.
     pub capture: Coverage,
+}
+
+impl Answers {
+    /// Asks so often, one after the other; `ask` is told how often that was done before. When
+    /// several in a row timed out, the rest would do the same, slowly.
+    pub(super) fn of(
+        requests: u32,
+        mut ask: impl FnMut(usize, &mut Capture) -> Result<Answer, Error>,
+    ) -> Result<Self, Error> {
+        let mut capture = Capture::start();
+        let mut answers: Vec<Answer> = Vec::new();
+        while answers.len() < requests as usize {
+            answers.push(ask(answers.len(), &mut capture)?);
+            let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
+            if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
+                break;
+            }
+        }
+        let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
+        let not_sent = requests.saturating_sub(made);
+        Ok(Self { requests: answers, not_sent, capture: capture.finish() })
+    }
 }
 
 /// What became of one request.
@@ -167,22 +189,10 @@ impl Http {
     pub(super) fn run(&self) -> Result<Answers, Error> {
         let peer = self.url.here()?;
         let request = request(&self.url, &self.headers, true)?;
-        let mut capture = Capture::start();
-        let mut answers: Vec<Answer> = Vec::new();
-        while answers.len() < self.requests as usize {
-            let turn = answers.len().checked_rem(self.sources.len());
+        Answers::of(self.requests, |made, capture| {
+            let turn = made.checked_rem(self.sources.len());
             let from = turn.and_then(|turn| self.sources.get(turn).copied()).or(self.source);
-            answers.push(self.ask(peer, from, &request, &mut capture)?);
-            let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
-            if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
-                break;
-            }
-        }
-        let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
-        Ok(Answers {
-            requests: answers,
-            not_sent: self.requests.saturating_sub(made),
-            capture: capture.finish(),
+            self.ask(peer, from, &request, capture)
         })
     }
 

@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, Socket, Type};
 
 use super::capture::Capture;
-use super::http::{
-    Answer, Answers, GIVE_UP, Outcome, Stage, Trouble, failure, source, unspecified,
-};
+use super::http::{Answer, Answers, Outcome, Stage, failure, source, unspecified};
 use super::{Endpoint, Response, Seconds};
 use crate::http::{Broken, Timed};
 use crate::modules::{Bytes, Error};
@@ -62,21 +60,7 @@ pub struct Talk {
 impl Talk {
     pub(super) fn run(&self) -> Result<Answers, Error> {
         let peer = self.to.resolve()?;
-        let mut capture = Capture::start();
-        let mut answers: Vec<Answer> = Vec::new();
-        while answers.len() < self.requests as usize {
-            answers.push(self.exchange(peer, &mut capture)?);
-            let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
-            if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
-                break;
-            }
-        }
-        let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
-        Ok(Answers {
-            requests: answers,
-            not_sent: self.requests.saturating_sub(made),
-            capture: capture.finish(),
-        })
+        Answers::of(self.requests, |_, capture| self.exchange(peer, capture))
     }
 
     fn exchange(&self, peer: SocketAddr, capture: &mut Capture) -> Result<Answer, Error> {
@@ -164,6 +148,7 @@ mod tests {
     use std::net::{TcpListener, UdpSocket};
     use std::thread;
 
+    use super::super::http::Trouble;
     use super::*;
 
     fn talk(carrier: Carrier, to: SocketAddr, send: &str) -> Answers {
