@@ -72,7 +72,8 @@ fn command() -> Result<()> {
 
 fn skipped() -> Result<()> {
     let trial = tried("", "requires: [{module: no_such_module}]", &["--no-vm"])?;
-    trial.passed()?.says("skipped: lab fabric-")?;
+    ensure!(trial.exit == Some(0), "exit {:?}\n{}", trial.exit, trial.text);
+    trial.says("skipped: lab fabric-")?;
     let why = "this kernel has no module `no_such_module`";
     ensure!(trial.report["skipped"] == why, "{}", trial.report);
     Ok(())
