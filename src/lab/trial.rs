@@ -5,27 +5,34 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indexmap::IndexMap;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::check::{self, Agents, CheckReport, LabHost, Means};
+pub use self::inventory::inventory;
+use self::record::Record;
+pub use self::report::{Audience, Phase, Report};
+use self::report::{Done, phase};
+use super::check::{self, Agents, LabHost, Means};
 use super::deadline::Deadline;
 use super::monitor::Monitor;
 use super::probe::{Traces, TracesOf};
 use super::rerun::Rerun;
 use super::topology::Combination;
-use super::{Error, Graph, HostState, InLab, Lab, Topology};
+use super::{Error, Graph, InLab, Lab, Topology};
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Options, Summary};
-use crate::inventory::{Inventory, Vars};
+use crate::inventory::Inventory;
 use crate::lint;
 use crate::playbook::Playbook;
-use crate::report::{Event, Reporter, Status, counted};
+use crate::report::counted;
+
+mod inventory;
+mod record;
+mod report;
 
 /// What a lab folder holds, read and found to fit together.
 #[derive(Debug)]
@@ -35,87 +42,6 @@ pub struct Trial {
     playbook: Option<Playbook>,
     inventory: Inventory,
     checks: Vec<check::Declared>,
-}
-
-/// One of the five parts of a trial.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Phase {
-    /// `create`, `converge`, `idempotence`, `verify` or `destroy`.
-    pub name: &'static str,
-    /// Whether it went as it should.
-    pub passed: bool,
-    /// How long it took.
-    pub seconds: f64,
-    /// What came of it, in a line.
-    pub summary: String,
-    /// What came of it, for programs.
-    pub evidence: Value,
-}
-
-/// What came of a trial.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    /// The lab's name.
-    pub lab: String,
-    /// The release of the kernel it ran on.
-    pub kernel: String,
-    /// Whether that was a micro-VM's.
-    pub vm: bool,
-    /// Whether everything passed.
-    pub passed: bool,
-    /// How long it all took.
-    pub seconds: f64,
-    /// The phases, in order; those after a failed one, `destroy` apart, did not run.
-    pub phases: Vec<Phase>,
-    /// The checks, in order.
-    pub checks: Vec<CheckReport>,
-    /// The hosts, once they were there.
-    #[serde(skip)]
-    pub hosts: IndexMap<String, HostState>,
-    /// What the first run of the playbook came to.
-    #[serde(skip)]
-    pub converged: Summary,
-    /// Why it was not run at all: what the kernel lacks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub skipped: Option<String>,
-    /// What of its matrix it ran with.
-    #[serde(skip_serializing_if = "Vars::is_empty")]
-    pub combination: Vars,
-    /// Whether the run was interrupted.
-    #[serde(skip)]
-    pub interrupted: bool,
-    /// Why the lab could not be made, or not be ended.
-    #[serde(skip)]
-    pub error: Option<Error>,
-}
-
-/// Who is told while a trial goes on.
-pub trait Audience: Reporter {
-    /// A phase begins.
-    fn begins(&mut self, phase: &str);
-    /// A check is about to be looked at: its name, its number from 1, and how many there are.
-    fn checking(&mut self, _name: &str, _number: usize, _of: usize) {}
-    /// A check was looked at.
-    fn checked(&mut self, report: &CheckReport);
-    /// A phase has ended.
-    fn ended(&mut self, phase: &Phase);
-    /// Everything has ended.
-    fn came_to(&mut self, report: &Report);
-}
-
-impl Report {
-    /// Its lab was killed because its time was over; what failed because of that is told so.
-    fn too_late(&mut self, timeout: Option<Duration>) {
-        let seconds = timeout.unwrap_or_default().as_secs_f64();
-        let failed = self.phases.iter_mut().rev().find(|phase| !phase.passed);
-        if let Some(phase) = failed {
-            phase.summary = format!("not done in time: {}", phase.summary);
-        }
-        self.error = Some(Error::Environment {
-            message: format!("the trial took longer than the {seconds} s of its `timeout`"),
-            hint: None,
-        });
-    }
 }
 
 impl Trial {
@@ -383,99 +309,10 @@ impl Trial {
         audience: &mut dyn Audience,
         again: bool,
     ) -> (Done, Summary) {
-        let mut record = Record { audience, again, task: String::new(), results: Vec::new() };
+        let mut record = Record::new(audience, again);
         let outcome = engine::run(playbook, &self.inventory, connector, options, &mut record);
-        let results = record.results;
-        let summary = match outcome {
-            Ok(summary) => summary,
-            Err(mistakes) => {
-                let evidence = json!({ "error": mistakes.to_string() });
-                let summary = Summary { bad_input: true, ..Summary::default() };
-                return (Done { passed: false, summary: mistakes.to_string(), evidence }, summary);
-            }
-        };
-        let sum = |count: fn(&crate::report::Tally) -> usize| -> usize {
-            summary.tallies.values().map(count).sum()
-        };
-        let (changed, failed) = (sum(|t| t.changed), sum(|t| t.failed + t.unreachable));
-        let passed = failed == 0 && !summary.interrupted && !(again && changed > 0);
-        let text = match (failed, changed) {
-            (0, 0) => "nothing to change".to_owned(),
-            (0, _) if again => format!("changed again: {}", named(&results, &[Status::Changed])),
-            (0, _) => format!("{} changed something", counted(changed, "task")),
-            _ => format!("failed: {}", named(&results, &[Status::Failed, Status::Unreachable])),
-        };
-        let evidence = json!({ "hosts": summary.tallies, "tasks": results });
-        (Done { passed, summary: text, evidence }, summary)
+        record.came_to(outcome)
     }
-}
-
-/// The tasks that ended so, each with its host; the first three of them.
-fn named(results: &[Value], statuses: &[Status]) -> String {
-    let ended_so = |one: &&Value| {
-        statuses.iter().any(|status| serde_json::to_value(status).is_ok_and(|s| s == one["status"]))
-    };
-    let mut names: Vec<String> = Vec::new();
-    for one in results.iter().filter(ended_so) {
-        let text = |key: &str| one[key].as_str().unwrap_or_default();
-        let name = format!("`{}` on {}", text("task"), text("host"));
-        // The items of a loop are one task.
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let more = names.len().saturating_sub(3);
-    names.truncate(3);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.join(", "))
-}
-
-/// What the closure of a phase brings back.
-struct Done {
-    passed: bool,
-    summary: String,
-    evidence: Value,
-}
-
-fn phase(
-    report: &mut Report,
-    audience: &mut dyn Audience,
-    name: &'static str,
-    work: impl FnOnce(&mut Report, &mut dyn Audience) -> Done,
-) -> bool {
-    audience.begins(name);
-    let start = Instant::now();
-    let Done { passed, mut summary, evidence } = work(report, audience);
-    let seconds = start.elapsed().as_secs_f64();
-    if !passed && engine::interrupted() {
-        // The lab was killed; what failed because of that is not of interest.
-        summary = "interrupted".into();
-    }
-    let phase = Phase { name, passed, seconds, summary, evidence };
-    audience.ended(&phase);
-    report.phases.push(phase);
-    passed
-}
-
-/// A lab file is the inventory; `group_vars` and `host_vars` stand beside it and the playbook.
-pub fn inventory(topology: &Topology) -> Result<Inventory, Diagnostics> {
-    let mut inventory = Inventory::default();
-    for (name, host) in &topology.hosts {
-        let groups: Vec<String> = host.groups.iter().map(ToString::to_string).collect();
-        let mut vars = Vars::new();
-        if let Some(own) = host.networks.values().find_map(|link| link.addresses.first()) {
-            vars.insert("ansible_host".into(), own.addr().to_string().into());
-        }
-        vars.insert("ansible_connection".into(), topology.connection.as_str().into());
-        inventory.place(name.as_str(), &groups, vars);
-    }
-    inventory.complete();
-    inventory.read_vars_beside(&relative(topology.folder.clone()))?;
-    let playbook = topology.playbook.as_ref().and_then(|playbook| playbook.parent());
-    if let Some(folder) = playbook.filter(|folder| !folder.as_os_str().is_empty()) {
-        inventory.read_vars_beside(&relative(topology.folder.join(folder)))?;
-    }
-    Ok(inventory)
 }
 
 /// The path as somebody in the current folder would write it, for messages.
@@ -496,50 +333,6 @@ fn start_agents(
         Ok((name.to_owned(), Netns::new(entrance).start(None)?))
     };
     topology.hosts.keys().map(|name| agent(name.as_str())).collect()
-}
-
-/// Keeps what the engine tells as evidence, and passes it on. Of a second run only what
-/// should not have happened is of interest.
-struct Record<'a> {
-    audience: &'a mut dyn Audience,
-    again: bool,
-    task: String,
-    results: Vec<Value>,
-}
-
-impl Reporter for Record<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        let mut telling = !self.again;
-        match event {
-            Event::Task { name, .. } => {
-                self.task = (*name).to_owned();
-                telling = true;
-            }
-            Event::Host { host, results, .. } => {
-                for result in *results {
-                    self.results.push(json!({
-                        "task": self.task,
-                        "host": host,
-                        "item": result.item,
-                        "status": result.status,
-                        "message": result.message,
-                        "changes": result.changes,
-                    }));
-                }
-                let quiet = |result: &crate::report::TaskResult| {
-                    matches!(result.status, Status::Ok | Status::Skipped | Status::Ignored)
-                };
-                telling |= !results.iter().all(quiet);
-            }
-            // Seen for a moment only.
-            Event::Doing { .. } => telling = true,
-            _ => {}
-        }
-        // After an interruption hosts are lost because the lab was killed.
-        if telling && !engine::interrupted() {
-            self.audience.event(event);
-        }
-    }
 }
 
 impl From<Error> for Diagnostics {
