@@ -29,12 +29,12 @@ demo: setup build
 test:
 	@scripts/setup ansible-playbook:ansible
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	  $(CARGO) nextest run --locked -E 'not binary(netns)'; \
+	  $(CARGO) nextest run --locked --cargo-profile ci -E 'not binary(netns)'; \
 	else \
-	  $(CARGO) test --locked --lib --bins $(UNPRIVILEGED); \
+	  $(CARGO) test --locked --profile ci --lib --bins $(UNPRIVILEGED); \
 	fi
-	$(CARGO) test --locked --doc
-	$(CARGO) test --locked --test netns
+	$(CARGO) test --locked --profile ci --doc
+	$(CARGO) test --locked --profile ci --test netns
 
 lint:
 	$(CARGO) fmt --check

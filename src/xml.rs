@@ -89,7 +89,7 @@ impl Xml {
 
 /// A text that XML takes. Colours and their like are left out; a character that no document may
 /// hold, however it is written, becomes U+FFFD.
-fn escaped(text: &str, attribute: bool) -> String {
+pub(crate) fn escaped(text: &str, attribute: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

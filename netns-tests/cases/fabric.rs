@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::support::{ROOT, Trial, lab, trial};
+use crate::support::{ROOT, Trial, lab, lvsmith, trial};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
@@ -19,6 +19,9 @@ pub(crate) const CASES: &[Case] = &[
     native("fabric::a_trial_ends_at_its_timeout", timeout),
     native("fabric::checks_are_picked_by_their_tags", tags),
     native("fabric::every_combination_of_a_matrix_runs", matrix),
+    native("fabric::labs_run_side_by_side", side_by_side),
+    native("fabric::nothing_is_made_when_one_of_several_is_wrong", one_is_wrong),
+    Case { name: "fabric::labs_share_a_kernel", needs: Needs::Ipvs, run: shared },
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -127,4 +130,60 @@ fn matrix() -> Result<()> {
     picked.passed()?.says("2 of 2 combinations passed")?;
     let one = trial(&lab("matrix"), &["--only", "word=one", "--only", "number=2"])?;
     one.passed()?.says("passed: lab matrix in").map(drop)
+}
+
+/// What several labs come to, with more words; the second one fails.
+fn several(more: &[&str]) -> Result<(Option<i32>, String)> {
+    let labs = ["plain-http", "task-fails"].map(|name| lab(name).display().to_string());
+    let [good, bad] = labs.each_ref().map(String::as_str);
+    let output = lvsmith(&[&["lab", "test", good, bad, "--jobs", "2"], more].concat())?;
+    Ok((output.status.code(), String::from_utf8(output.stdout)?))
+}
+
+fn side_by_side() -> Result<()> {
+    let (exit, text) = several(&[])?;
+    ensure!(exit == Some(2), "exit {exit:?}\n{text}");
+    for words in ["passed: plain-http in ", "FAILED: task-fails in ", "1 of 2 labs passed in "] {
+        ensure!(text.contains(words), "no `{words}`\n{text}");
+    }
+    let (exit, text) = several(&["--format", "json"])?;
+    let lines = text.lines().map(serde_json::from_str);
+    let lines = lines.collect::<Result<Vec<serde_json::Value>, _>>()?;
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    ensure!(exit == Some(2) && of("begin").len() == 1, "{text}");
+    let trials = of("trial");
+    let good = trials.iter().find(|line| line["trial"] == "plain-http");
+    ensure!(trials.len() == 2 && good.is_some_and(|line| line["passed"] == true), "{trials:?}");
+    ensure!(lines.last().is_some_and(|line| line["passed"] == 1 && line["of"] == 2), "{text}");
+    let (exit, text) = several(&["--format", "junit"])?;
+    ensure!(exit == Some(2), "exit {exit:?}\n{text}");
+    let document = roxmltree::Document::parse(&text)?;
+    let failed = |name: &str| {
+        let suites = document.descendants().filter(|node| node.has_tag_name("testsuite"));
+        let own = suites.filter(|node| node.attribute("name").is_some_and(|n| n.starts_with(name)));
+        own.map(|node| node.attribute("failures") != Some("0")).collect::<Vec<bool>>()
+    };
+    let (good, bad) = (failed("plain-http: "), failed("task-fails: "));
+    ensure!(!good.is_empty() && !good.contains(&true) && bad.contains(&true), "{text}");
+    Ok(())
+}
+
+fn one_is_wrong() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("lab.yml"), "networks: {}\nhots: {}\n")?;
+    let (good, bad) = (lab("plain-http"), folder.path().display().to_string());
+    let output = lvsmith(&["lab", "test", &good.display().to_string(), &bad])?;
+    let (said, errors) = (output.stdout, String::from_utf8(output.stderr)?);
+    ensure!(output.status.code() == Some(4) && said.is_empty(), "{:?}\n{errors}", output.status);
+    ensure!(errors.contains("lab.yml:2:1") && errors.contains("did you mean `hosts`?"), "{errors}");
+    Ok(())
+}
+
+/// Two clusters with the same addresses, at the same time.
+fn shared() -> Result<()> {
+    let folders = ["playbooks/lvs-dr", "playbooks/lvs-udp"];
+    let output = lvsmith(&[&["lab", "test", "--jobs", "2"], &folders[..]].concat())?;
+    let text = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success() && text.contains("2 of 2 labs passed"), "{text}");
+    Ok(())
 }

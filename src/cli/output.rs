@@ -47,7 +47,8 @@ impl OutputArgs {
         }
     }
 
-    fn format(&self) -> Format {
+    /// What standard output gets.
+    pub(super) fn format(&self) -> Format {
         self.format.unwrap_or_default()
     }
 

@@ -40,26 +40,38 @@ impl PlaceArgs {
         self.machine.kernel.get_or_insert_with(|| kernel.into());
     }
 
+    /// Whether that lab is to run in a micro-VM. Another kernel may have what this one lacks;
+    /// that it lacks it too is told in there.
+    pub(super) fn needs_vm(&self, topology: &Topology) -> bool {
+        !vm::inside()
+            && !self.no_vm
+            && (self.vm || lacks_ipvs(topology) || lab::lacking(topology).is_some())
+    }
+
     /// Decides; an exit code when it cannot be had.
     pub(super) fn choose(self, topology: &Topology) -> Result<Place, Exit> {
-        if vm::inside() {
-            return Ok(Place::Here);
+        if self.needs_vm(topology) {
+            return Ok(Place::Vm(self.into()));
         }
-        let ipvs = topology.requires_ipvs() && vm::needed();
-        // Another kernel may have what this one lacks; that it lacks it too is told in there.
-        let needed = ipvs || (!self.no_vm && lab::lacking(topology).is_some());
-        match (self.vm, needed, self.no_vm) {
-            (false, false, _) => Ok(Place::Here),
-            (false, true, true) => {
-                complain(
-                    &Diagnostic::new("this kernel has no IPVS, and `--no-vm` refuses a micro-VM")
-                        .hint("leave out `--no-vm`, or load the module: modprobe ip_vs"),
-                );
-                Err(Exit::Environment)
-            }
-            _ => Ok(Place::Vm(self.machine.into())),
+        if self.no_vm && !vm::inside() && lacks_ipvs(topology) {
+            complain(
+                &Diagnostic::new("this kernel has no IPVS, and `--no-vm` refuses a micro-VM")
+                    .hint("leave out `--no-vm`, or load the module: modprobe ip_vs"),
+            );
+            return Err(Exit::Environment);
         }
+        Ok(Place::Here)
     }
+}
+
+impl From<PlaceArgs> for vm::Options {
+    fn from(place: PlaceArgs) -> Self {
+        place.machine.into()
+    }
+}
+
+fn lacks_ipvs(topology: &Topology) -> bool {
+    topology.requires_ipvs() && vm::needed()
 }
 
 /// This very command, to be run again inside a VM.

@@ -10,7 +10,7 @@ use super::defaults::Defaults;
 use super::lab::ReachArgs;
 use super::output::refuse;
 use super::place::{self, Place, PlaceArgs};
-use super::{Exit, complain, matrix};
+use super::{Exit, complain, several};
 use crate::diagnostic::Diagnostic;
 use crate::lab::topology::{Combination, Topology};
 use crate::lab::trial::{Report, Trial};
@@ -22,13 +22,16 @@ pub(super) use kept::Kept;
 /// What `lab test` takes.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The lab's folder, or its lab.yml
-    #[arg(default_value = ".")]
-    lab: PathBuf,
+    /// The lab's folder, or its lab.yml; several are tried side by side
+    #[arg(default_value = ".", value_name = "LAB")]
+    labs: Vec<PathBuf>,
+    /// Of several labs this one; the program says so to itself
+    #[arg(long, hide = true)]
+    this: Option<PathBuf>,
     /// Of the lab's matrix only combinations with this; several of one key are alternatives
     #[arg(long, value_name = "KEY=VALUE")]
     only: Vec<String>,
-    /// How many combinations of the matrix at a time; as many as processors and memory allow
+    /// How many labs, or combinations of a matrix, at a time; as many as processors and memory allow
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
     #[command(flatten)]
@@ -42,21 +45,31 @@ pub(super) struct Test {
 }
 
 pub(super) fn run(mut test: Test) -> ExitCode {
-    match Defaults::read(&test.lab) {
+    let labs = test.this.map_or(test.labs, |this| vec![this]);
+    let Some(first) = labs.first() else { return Exit::BadInput.into() };
+    match Defaults::read(first) {
         Ok(defaults) => test.run.fall_back(&defaults),
         Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
     }
-    let combination = match Topology::combinations(&test.lab, &test.only) {
+    let reach = |topology: &mut Topology| test.reach.choose(topology);
+    let runs = match several::read(&labs, &test.only, reach) {
         Err(mistakes) => return refuse(&mut *test.run.output.audience(), &mistakes).into(),
-        Ok(all) if all.len() > 1 => return matrix::run(&all, test.jobs, &test.kept),
-        Ok(all) => all.into_iter().next(),
+        Ok(runs) => runs,
     };
+    if runs.len() > 1 {
+        if let Err(exit) = test.kept.allow_several() {
+            return exit.into();
+        }
+        if several::share_vm(&runs, &test.place) {
+            return place::again(test.place.into(), test.kept.folders());
+        }
+        return several::run(&runs, test.jobs, &test.kept, test.run.output.format(), &test.place);
+    }
+    let combination = runs.into_iter().next().map(|run| run.topology.combination);
     if let Some(kernel) = combination.as_ref().and_then(Combination::kernel) {
         test.place.take_kernel(kernel);
     }
-    let read = Trial::read(&test.lab, combination.as_ref(), |topology| {
-        test.reach.choose(topology);
-    });
+    let read = Trial::read(first, combination.as_ref(), reach);
     let both = (read, test.run.options());
     let (mut trial, mut options) = match both {
         (Ok(trial), Ok(options)) => (trial, options),

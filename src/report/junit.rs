@@ -12,6 +12,10 @@ use crate::lab::trial::{Audience, Phase, Report};
 use crate::modules::TextDiff;
 use crate::xml::Xml;
 
+mod several;
+
+pub use several::several;
+
 /// Keeps what happens, and writes it when everything is done.
 #[derive(Debug)]
 pub struct Junit<W> {

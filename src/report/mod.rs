@@ -19,7 +19,7 @@ mod terminal;
 mod trial;
 
 pub use json::{Json, SCHEMA};
-pub use junit::Junit;
+pub use junit::{Junit, several};
 pub use live::Live;
 pub use page::{Exhibits, page};
 pub use terminal::{Detail, Terminal};

@@ -53,11 +53,18 @@ impl Kept {
         self.json.as_deref()
     }
 
-    /// An option that is about one trial and not about several.
-    pub(in super::super) fn of_one(&self) -> Option<&'static str> {
+    /// Refuses what is about one trial and not about several.
+    pub(super) fn allow_several(&self) -> Result<(), Exit> {
         let said = [self.report.is_some(), self.sequence.is_some(), self.pcap.is_some()];
         let options = ["--report", "--sequence", "--pcap"];
-        said.into_iter().zip(options).find_map(|(said, option)| said.then_some(option))
+        match said.into_iter().zip(options).find(|(said, _)| *said) {
+            None => Ok(()),
+            Some((_, option)) => {
+                let error = Diagnostic::new(format!("`{option}` is about one trial, not several"));
+                complain(&error.hint("name one lab; of a matrix, pick with `--only KEY=VALUE`"));
+                Err(Exit::BadInput)
+            }
+        }
     }
 
     /// The folders that the files are in, each once.
