@@ -49,7 +49,22 @@ const WRONG: &[(&str, &[&str])] = &[
     ("no other takes over", &["2 new connections were given to rs1"]),
     ("a drain that cuts off", &["an open connection failed", "a new connection failed"]),
     ("the back end sees the client", &["the back end sees 10.20.0.9, not 10.20.0.77"]),
+    ("a connection does not stay", &["connection 1: it was answered by rs"]),
+    (
+        "a connection is not kept",
+        &["request 2: the server closes the connection after the answer before"],
+    ),
+    ("many at a time are not shared", &["`rs1` answered 4 requests, not 2"]),
     ("somebody had the address", &["`rs2` said", "by an ARP question from eth0 in back"]),
+    (
+        "somebody looked for duplicates",
+        &["`rs2` said 1 times in this run, by looking for duplicates of it from eth0 in back"],
+    ),
+    (
+        "a duplicate is no address",
+        &["`rs1` answers NDP for fd00:21::2, and must not", "`rs2` does not answer NDP"],
+    ),
+    ("two have the same address", &["`rs2` answers NDP for fd00:21::2, and must not"]),
     ("nobody is there", &["pings 1, 2: host unreachable, says 10.20.0.1 (router)"]),
     ("there is no way", &["pings 1, 2: no route, says the kernel that sends"]),
     ("there is no router between", &["the time to live left is 63, not 64"]),
@@ -72,6 +87,11 @@ const CAUSES: &[(&str, &str)] = &[
     ("a datagram for nobody", "nothing listens on port 9 on rs1"),
     ("nobody stands in", "nothing listens on port 80 on rs1 (nginx is not running)"),
     ("a cable is pulled", "eth0 of rs1 has no carrier"),
+    ("a duplicate is no address", "another host had it already when rs2 took it"),
+    (
+        "two have the same address",
+        "rs2 answers NDP for the VIP fd00:21::2: it has that address on eth0 itself",
+    ),
     ("nobody is there", "no host of this lab has 10.21.0.200"),
     ("there is no way", "router has no route to 10.99.0.1"),
 ];

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::support::{ROOT, Trial, nothing_left, trial};
+use crate::support::{ROOT, Trial, lab, nothing_left, trial};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
@@ -26,6 +26,7 @@ pub(crate) const CASES: &[Case] = &[
     case("topologies::a_tunnel_that_nothing_unpacks", not_unpacked),
     case("topologies::packets_without_a_mark", unmarked),
     case("topologies::a_real_server_without_the_vip", without_vip),
+    case("topologies::a_real_server_that_answers_for_the_vip", loud),
     case("topologies::web_servers_that_are_stopped", stopped),
     case("topologies::name_servers_that_are_stopped", silent),
     case("topologies::directors_that_do_not_hear_each_other", split),
@@ -117,6 +118,15 @@ fn without_vip() -> Result<()> {
     let trial = broken("lvs-dr-ipv6", "{lvs_own_services: []}")?;
     trial.failed_in(&[ROUND])?;
     failed(&trial, ROUND, "the VIP fd00:89::89 is not bound on rs1's lo")
+}
+
+/// In IPv6 no setting is needed on a real server, but the VIP must be on `lo`.
+fn loud() -> Result<()> {
+    const ALONE: &str = "the director alone has the VIP on the wire";
+    let trial = trial(&lab("loud-ipv6"), &[])?;
+    trial.failed_in(&[ALONE])?;
+    failed(&trial, ALONE, "rs2 answers NDP for the VIP fd00:89::89: it has that address on eth0")?;
+    nothing_left("loud-ipv6")
 }
 
 fn stopped() -> Result<()> {

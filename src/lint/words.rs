@@ -22,3 +22,5 @@ pub(crate) const LOOSE: &str = "the larger of the two counts, and must be 0 or 2
 
 /// How a real server has the VIP.
 pub(crate) const INWARD: &str = "a real server has the VIP on `lo`, as a /32";
+/// The same in IPv6.
+pub(crate) const INWARD_V6: &str = "a real server has the VIP on `lo`, as a /128";

@@ -221,6 +221,7 @@ mod tests {
             peer: None,
             secondary: false,
             tentative: false,
+            duplicate: false,
         }
     }
 

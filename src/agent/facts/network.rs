@@ -251,6 +251,7 @@ mod tests {
             peer: None,
             secondary,
             tentative: false,
+            duplicate: false,
         }
     }
 

@@ -1,12 +1,12 @@
 //! What was seen, drawn for a terminal: tables of at most 100 columns, without colours.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::Roster;
-use crate::lab::probe::{Answer, Answers, ArpAnswers, Coverage, Outcome, Table};
+use crate::lab::probe::{Answer, Answers, Coverage, Outcome, Resolved, Table, protocol};
 use crate::netlink::MacAddress;
 use crate::netlink::ipvs::{Forward, ServiceKey};
 
@@ -125,8 +125,8 @@ fn senders_in_words(macs: &[MacAddress], name: &str, capture: &Coverage, lab: &R
     }
 }
 
-/// Who answers ARP for an address.
-pub(super) fn arp(address: Ipv4Addr, seen: &ArpAnswers, lab: &Roster) -> String {
+/// Who answers for an address.
+pub(super) fn resolution(address: IpAddr, seen: &Resolved, lab: &Roster) -> String {
     let rows: Vec<Vec<String>> = seen
         .answers
         .iter()
@@ -137,7 +137,8 @@ pub(super) fn arp(address: Ipv4Addr, seen: &ArpAnswers, lab: &Roster) -> String 
         })
         .collect();
     if rows.is_empty() {
-        return format!("nobody answers ARP for {address} on {}", seen.interface);
+        let protocol = protocol(address);
+        return format!("nobody answers {protocol} for {address} on {}", seen.interface);
     }
     drawn(&["who has", "answered by", "at", "times"], &[3], rows)
 }

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::arp::{OneOrMany, one_or_many};
+use super::resolution::{OneOrMany, one_or_many};
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, look};
 use crate::connection::CallError;
 use crate::lab::probe::{self, CommandOutput};

@@ -48,7 +48,6 @@ const PACKETS: usize = 2_000;
 const TOLD: usize = 40;
 
 mod action;
-mod arp;
 mod cause;
 mod command;
 mod dns;
@@ -69,6 +68,7 @@ mod patience;
 mod persistence;
 mod ping;
 mod report;
+mod resolution;
 mod scheduling;
 mod service;
 mod spread;
@@ -76,7 +76,6 @@ mod steady;
 mod sysctl;
 mod talk;
 
-pub use arp::Arp;
 pub use cause::{Cause, Scene};
 pub use command::Command;
 pub use drain::Drain;
@@ -94,6 +93,7 @@ pub use path::Path;
 pub use persistence::Persistence;
 pub use ping::Ping;
 pub use report::{CheckReport, Verdict};
+pub use resolution::{Arp, Ndp};
 pub use scheduling::Scheduling;
 pub use service::Service;
 pub use spread::ReplyFrom;
@@ -153,6 +153,7 @@ static TABLE: &[Kind] = &[
     Kind::of::<Idempotent, Idempotent>("idempotent"),
     Kind::of::<Ipvs, Ipvs>("ipvs"),
     Kind::of::<Mtu, mtu::Written>("mtu"),
+    Kind::of::<Ndp, Ndp>("ndp"),
     Kind::of::<NoResidue, NoResidue>("no_residue"),
     Kind::of::<Path, Path>("path"),
     Kind::of::<Persistence, persistence::Written>("persistence"),

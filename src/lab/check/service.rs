@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::arp::{OneOrMany, one_or_many};
+use super::resolution::{OneOrMany, one_or_many};
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, cause};
 use crate::connection::{Call, CallError};
 use crate::modules::Mode;

@@ -4,8 +4,8 @@ use super::*;
 use crate::diagnostic::Source;
 use crate::lab::Interface;
 use crate::lab::probe::{
-    self, Answer, Answers, ArpAnswer, ArpAnswers, Coverage, Failure, Outcome, Response, Stage,
-    State, Table, Trouble, VirtualService,
+    self, Answer, Answers, Claim, Coverage, Failure, Outcome, Resolved, Response, Stage, State,
+    Table, Trouble, VirtualService,
 };
 use crate::modules::Error;
 use crate::netlink::MacAddress;
@@ -90,6 +90,7 @@ pub(super) fn answers(names: &str) -> Answers {
             seconds: 0.001,
             reply_macs: last.map(mac).into_iter().collect(),
             outcome,
+            later: Vec::new(),
         }
     };
     Answers {
@@ -99,11 +100,11 @@ pub(super) fn answers(names: &str) -> Answers {
     }
 }
 
-pub(super) fn arp_answers(last: &[u8]) -> ArpAnswers {
-    ArpAnswers {
+pub(super) fn arp_answers(last: &[u8]) -> Resolved {
+    Resolved {
         interface: "eth0".into(),
         asks: 3,
-        answers: last.iter().map(|last| ArpAnswer { mac: mac(*last), count: 3 }).collect(),
+        answers: last.iter().map(|last| Claim { mac: mac(*last), count: 3 }).collect(),
         lost: 0,
     }
 }
@@ -121,7 +122,7 @@ pub(super) fn check_error<C: Check>(yaml: &str) -> String {
     node(yaml).decode::<C>().expect_err(yaml).to_string()
 }
 
-fn read_checks(yaml: &str) -> Result<Vec<Declared>, String> {
+pub(super) fn read_checks(yaml: &str) -> Result<Vec<Declared>, String> {
     let node = node(yaml);
     let hosts = lab();
     read(node.sequence().expect("a list"), hosts.0.iter().map(|host| host.name.as_str()))
@@ -132,7 +133,7 @@ fn read_checks(yaml: &str) -> Result<Vec<Declared>, String> {
 struct Fake {
     hosts: Vec<LabHost>,
     http: Answers,
-    arp: ArpAnswers,
+    arp: Resolved,
     broken: Option<Error>,
 }
 
@@ -154,7 +155,7 @@ impl Hosts for Fake {
         let probe: probe::Probe = serde_json::from_value(probe).expect("checks send probes");
         Ok(match probe {
             probe::Probe::Http(_) | probe::Probe::Talk(_) => serde_json::to_value(&self.http),
-            probe::Probe::Arp(_) => serde_json::to_value(&self.arp),
+            probe::Probe::Resolve(_) => serde_json::to_value(&self.arp),
             probe::Probe::Ipvs(_) => serde_json::to_value(table()),
             probe::Probe::State(_) if host == "rs3" => {
                 return Err(Error::new("rs3 is in a bad way").into());

@@ -22,6 +22,8 @@ pub enum Said {
     /// It asked for another address, and gave this one as its own; who knows the address
     /// believes that, too.
     Question,
+    /// It was about to take the address, and asked whether somebody has it already.
+    Detection,
 }
 
 /// A host said to have an address.
@@ -88,6 +90,11 @@ fn told(packet: &Packet) -> Option<(IpAddr, MacAddress, Said)> {
             Some((arp.sender.into(), arp.sender_mac, said))
         }
         Payload::Ip(ip) => match ip.transport {
+            // Duplicates are looked for by who has no address yet.
+            Transport::Solicitation { address, .. } if ip.source.is_unspecified() => {
+                Some((address.into(), packet.source, Said::Detection))
+            }
+            Transport::Solicitation { mac, .. } => Some((ip.source, mac?, Said::Question)),
             Transport::Advertisement { address, mac, solicited } => {
                 let said = if solicited { Said::Answer } else { Said::Announcement };
                 // Without the option the sender of the frame is meant.

@@ -18,6 +18,9 @@ const IN_IPV6: u8 = 41;
 const GRE: u8 = 47;
 const ICMPV6: u8 = 58;
 const SCTP: u8 = 132;
+/// ICMPv6's neighbour solicitation, and its option with the sender's hardware address.
+const SOLICITATION: u8 = 135;
+const SOURCE_MAC: u8 = 1;
 /// ICMPv6's neighbour advertisement, and its option with the target's hardware address.
 const ADVERTISEMENT: u8 = 136;
 const TARGET_MAC: u8 = 2;
@@ -106,6 +109,13 @@ pub enum Transport {
         code: u8,
         /// The four bytes after the checksum: the MTU of a packet that is too big, say.
         rest: u32,
+    },
+    /// A neighbour solicitation of IPv6.
+    Solicitation {
+        /// The address that is asked for.
+        address: Ipv6Addr,
+        /// Where the sender is, if it says so.
+        mac: Option<MacAddress>,
     },
     /// A neighbour advertisement of IPv6.
     Advertisement {
@@ -285,13 +295,19 @@ fn transport(number: u8, bytes: &[u8]) -> Option<Transport> {
         }
         UDP => Transport::Udp { ports: ports()?, data: bytes.get(8..)?.to_vec() },
         SCTP => Transport::Sctp { ports: ports()? },
-        ICMPV6 if bytes.first() == Some(&ADVERTISEMENT) => {
+        ICMPV6 if matches!(bytes.first(), Some(&(SOLICITATION | ADVERTISEMENT))) => {
             let address: [u8; 16] = bytes.get(8..24)?.try_into().ok()?;
-            // Of the options only the one that an advertisement may have is looked for.
-            let option = bytes.get(24..32).filter(|option| option.first() == Some(&TARGET_MAC));
-            let mac = option.and_then(|option| option.get(2..8)?.try_into().ok()).map(MacAddress);
-            let solicited = bytes.get(4)? & 0x40 != 0;
-            Transport::Advertisement { address: address.into(), mac, solicited }
+            let address = address.into();
+            let solicits = bytes.first() == Some(&SOLICITATION);
+            let wanted = if solicits { SOURCE_MAC } else { TARGET_MAC };
+            let mac = hardware_address(bytes.get(24..)?, wanted);
+            match solicits {
+                true => Transport::Solicitation { address, mac },
+                false => {
+                    let solicited = bytes.get(4)? & 0x40 != 0;
+                    Transport::Advertisement { address, mac, solicited }
+                }
+            }
         }
         ICMP | ICMPV6 => {
             Transport::Icmp { kind: *bytes.first()?, code: *bytes.get(1)?, rest: four(4)? }
@@ -301,6 +317,18 @@ fn transport(number: u8, bytes: &[u8]) -> Option<Transport> {
         GRE => within(bytes.get(if bytes.first()? & 0x80 == 0 { 4 } else { 8 }..)?)?,
         other => Transport::Other(other),
     })
+}
+
+/// The hardware address in an option of neighbour discovery; each says its length in units of 8.
+fn hardware_address(mut options: &[u8], wanted: u8) -> Option<MacAddress> {
+    loop {
+        let length = usize::from(*options.get(1)?) * 8;
+        if options.first() == Some(&wanted) {
+            return options.get(2..8)?.try_into().ok().map(MacAddress);
+        }
+        // A length of nothing would go on for ever.
+        options = options.get(length..).filter(|_| length > 0)?;
+    }
 }
 
 fn within(bytes: &[u8]) -> Option<Transport> {
@@ -340,6 +368,7 @@ impl fmt::Display for Ip {
             Transport::Icmp { kind, code, .. } => {
                 f.write_str(icmp_words(self.source.is_ipv6(), *kind, *code))
             }
+            Transport::Solicitation { address, .. } => write!(f, "NDP who has {address}?"),
             Transport::Advertisement { address, mac, .. } => match mac {
                 Some(mac) => write!(f, "NDP {address} is at {mac}"),
                 None => write!(f, "NDP {address} is here"),
@@ -378,7 +407,6 @@ fn icmp_words(v6: bool, kind: u8, code: u8) -> &'static str {
         (false, 5, _) | (true, 137, _) => "icmp redirect",
         (false, 11, _) | (true, 3, _) => "icmp time exceeded",
         (true, 133 | 134, _) => "icmp router discovery",
-        (true, 135, _) => "NDP neighbour solicitation",
         _ => "icmp",
     }
 }

@@ -1,5 +1,6 @@
-//! What an agent does to look at the cluster from its host: real requests, ARP, the IPVS
-//! table, the state of the machine. A probe sees and judges nothing; [`super::check`] does.
+//! What an agent does to look at the cluster from its host: real requests, who has an address,
+//! the IPVS table, the state of the machine. A probe sees and judges nothing; [`super::check`]
+//! does.
 //!
 //! Probes travel as JSON in [`crate::agent::protocol::Request::Probe`], and run in the
 //! network namespace of the agent.
@@ -10,7 +11,6 @@ use serde_json::Value;
 
 use crate::modules::Error;
 
-mod arp;
 mod capture;
 mod command;
 mod endpoint;
@@ -21,6 +21,7 @@ mod load;
 mod packet;
 mod ping;
 mod port;
+mod resolve;
 mod response;
 mod scheduled;
 mod seconds;
@@ -29,7 +30,6 @@ mod talk;
 mod traces;
 
 pub use crate::http::{NotAUrl, Url};
-pub use arp::{Arp, ArpAnswer, ArpAnswers};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
 pub use endpoint::{Endpoint, NotAnEndpoint};
@@ -39,10 +39,13 @@ pub use ipvs::{Ipvs, Table, VirtualService};
 pub use load::{Keep, Kept, KeptConnection, Load, Loaded, Shot};
 pub(super) use packet::ALL as EVERY_PROTOCOL;
 pub use ping::{Echo, EchoError, Ping, Pinged, Refused};
+pub use resolve::{Claim, Resolve, Resolved, protocol};
 pub use response::Response;
 pub use scheduled::{Scheduled, ScheduledBy};
 pub use seconds::{NotSeconds, Seconds};
-pub use state::{Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name};
+pub use state::{
+    Address, Link, Listener, Neighbour, Route, State, StateOf, conf_name, conf_name_v6,
+};
 pub use talk::{Carrier, Talk};
 pub use traces::{Traces, TracesOf};
 
@@ -54,8 +57,8 @@ pub enum Probe {
     Hold(Hold),
     /// Requests, each over a fresh connection; answered by [`Answers`].
     Http(Http),
-    /// Who has an address; answered by [`ArpAnswers`].
-    Arp(Arp),
+    /// Who has an address; answered by [`Resolved`].
+    Resolve(Resolve),
     /// A program; answered by [`CommandOutput`].
     Command(Command),
     /// The IPVS table; answered by [`Table`].
@@ -99,7 +102,7 @@ macro_rules! looks {
 looks! {
     Hold(Hold) -> Held;
     Http(Http) -> Answers;
-    Arp(Arp) -> ArpAnswers;
+    Resolve(Resolve) -> Resolved;
     Command(Command) -> CommandOutput;
     Ipvs(Ipvs) -> Table;
     Talk(Talk) -> Answers;
@@ -118,7 +121,7 @@ pub fn run(probe: Value) -> Result<Value, Error> {
     match probe {
         Probe::Hold(hold) => seen(&hold.run()?),
         Probe::Http(http) => seen(&http.run()?),
-        Probe::Arp(arp) => seen(&arp.run()?),
+        Probe::Resolve(resolve) => seen(&resolve.run()?),
         Probe::Command(command) => seen(&command.run()?),
         Probe::Ipvs(ipvs) => seen(&ipvs.run()?),
         Probe::Talk(talk) => seen(&talk.run()?),

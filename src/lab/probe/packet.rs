@@ -24,6 +24,8 @@ use crate::netlink::MacAddress;
 pub(in crate::lab) const ALL: u16 = 0x0003;
 /// Address resolution only: `ETH_P_ARP`.
 pub(super) const ARP: u16 = 0x0806;
+/// IPv6, and so neighbour discovery: `ETH_P_IPV6`.
+pub(super) const IPV6: u16 = 0x86dd;
 
 /// Headers are all that is looked at, so the rest of a frame is cut off.
 const SNAP: usize = 256;

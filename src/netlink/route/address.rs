@@ -49,6 +49,8 @@ pub struct Address {
     pub secondary: bool,
     /// Whether it cannot be used yet, because duplicates are being looked for.
     pub tentative: bool,
+    /// Whether it cannot be used, because somebody else was found to have it.
+    pub duplicate: bool,
 }
 
 /// An address to be added.
@@ -189,6 +191,7 @@ fn address(message: &RouteNetlinkMessage) -> Option<Address> {
         // In IPv6 the same bit means something else: a temporary address.
         secondary: address.is_ipv4() && flags.contains(AddressFlags::Secondary),
         tentative: flags.contains(AddressFlags::Tentative),
+        duplicate: flags.contains(AddressFlags::Dadfailed),
     })
 }
 

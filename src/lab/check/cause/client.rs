@@ -45,7 +45,7 @@ pub(super) fn past_the_director(traffic: &Traffic, scene: &Scene) -> Vec<Cause> 
         neighbour.interface
     ));
     // Why that host answers explains more than that it does.
-    resolution::answers(host, vip, scene).into_iter().chain([passed]).collect()
+    resolution::answers(host, vip.into(), scene).into_iter().chain([passed]).collect()
 }
 
 /// The routes of a host in the family of an address, as evidence.

@@ -4,17 +4,18 @@
 //! evidence. Nothing is guessed: where a host did not answer, or nothing is wrong that these
 //! rules know of, there is no cause. Everything here is pure.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::Roster;
-use crate::lab::probe::{Answers, ArpAnswers, State, VirtualService};
+use crate::lab::probe::{Answers, Resolved, State, VirtualService};
 use crate::netlink::ipvs::{Forward, Protocol, ServiceKey};
 
 mod client;
 mod director;
+mod discovery;
 mod mark;
 mod resolution;
 mod scheduling;
@@ -137,11 +138,11 @@ pub(super) fn of_stopped(name: &str, host: &str, scene: &Scene) -> Option<Cause>
     )
 }
 
-/// Why somebody answers ARP who must not, or does not who must.
-pub(super) fn of_arp(
-    address: Ipv4Addr,
+/// Why somebody answers for an address who must not, or does not who must.
+pub(super) fn of_resolution(
+    address: IpAddr,
     expected: &[&str],
-    seen: &ArpAnswers,
+    seen: &Resolved,
     scene: &Scene,
 ) -> Vec<Cause> {
     resolution::causes(address, expected, seen, scene)

@@ -1,15 +1,16 @@
-//! Causes in address resolution: who answers ARP, and which setting makes it so.
+//! Causes in address resolution: who answers ARP, and which setting makes it so. What is
+//! different with neighbour discovery has a file of its own.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use super::{Cause, Scene, addresses};
-use crate::lab::probe::{ArpAnswers, State, conf_name};
+use super::{Cause, Scene, addresses, discovery};
+use crate::lab::probe::{Address, Resolved, State, conf_name, protocol};
 use crate::lint::words;
 
 pub(super) fn causes(
-    address: Ipv4Addr,
+    address: IpAddr,
     expected: &[&str],
-    seen: &ArpAnswers,
+    seen: &Resolved,
     scene: &Scene,
 ) -> Vec<Cause> {
     let answering: Vec<&str> =
@@ -31,17 +32,15 @@ fn outward<'a>(host: &'a str, scene: &'a Scene) -> impl Iterator<Item = &'a str>
 fn hears<'a>(
     host: &'a str,
     state: &'a State,
-    address: Ipv4Addr,
+    address: IpAddr,
     scene: &'a Scene,
 ) -> Option<&'a str> {
-    let in_network = |name: &&str| {
-        state.addresses.iter().any(|one| match one.address {
-            IpAddr::V4(own) if one.interface == *name && one.prefix < 32 => {
-                ipnet::Ipv4Net::new(own, one.prefix).is_ok_and(|net| net.contains(&address))
-            }
-            _ => false,
-        })
+    let reaches = |one: &Address| {
+        let network = ipnet::IpNet::new(one.address, one.prefix);
+        network.is_ok_and(|net| one.prefix < net.max_prefix_len() && net.contains(&address))
     };
+    let in_network =
+        |name: &&str| state.addresses.iter().any(|one| one.interface == *name && reaches(one));
     outward(host, scene).find(in_network).or_else(|| outward(host, scene).next())
 }
 
@@ -57,12 +56,23 @@ fn setting(state: &State, interface: &str, key: &str) -> String {
 }
 
 /// Why a host answers for an address.
-pub(super) fn answers(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Cause> {
+pub(super) fn answers(host: &str, address: IpAddr, scene: &Scene) -> Option<Cause> {
     let state = scene.state(host)?;
-    let vip = scene.called(address.into());
-    let says = format!("{host} answers ARP for {vip}");
+    let vip = scene.called(address);
+    let says = format!("{host} answers {} for {vip}", protocol(address));
     let interface = hears(host, state, address, scene)?;
-    let holders: Vec<_> = state.holders(address.into()).collect();
+    let holders: Vec<_> = state.holders(address).collect();
+    if let Some(holder) = holders.iter().find(|one| one.interface == interface) {
+        let inward = if address.is_ipv4() { words::INWARD } else { words::INWARD_V6 };
+        return Some(
+            Cause::on(host, format!("{says}: it has that address on {interface} itself"))
+                .proof(format!("{address}/{} is on {interface} of {host}", holder.prefix))
+                .hint(inward),
+        );
+    }
+    if address.is_ipv6() {
+        return discovery::stands_in(host, state, &says, interface);
+    }
     let Some(holder) = holders.first() else {
         let proxies = effective(state, interface, "proxy_arp")? > 0;
         return proxies.then(|| {
@@ -71,13 +81,6 @@ pub(super) fn answers(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Ca
                 .proof(setting(state, interface, "proxy_arp"))
         });
     };
-    if let Some(holder) = holders.iter().find(|one| one.interface == interface) {
-        return Some(
-            Cause::on(host, format!("{says}: it has that address on {interface} itself"))
-                .proof(format!("{address}/{} is on {interface} of {host}", holder.prefix))
-                .hint(words::INWARD),
-        );
-    }
     let ignores = effective(state, interface, "arp_ignore")?;
     if ignores > 0 {
         return None;
@@ -97,11 +100,11 @@ pub(super) fn answers(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Ca
 }
 
 /// Why a host does not answer for an address.
-fn is_silent(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Cause> {
+fn is_silent(host: &str, address: IpAddr, scene: &Scene) -> Option<Cause> {
     let state = scene.state(host)?;
-    let vip = scene.called(address.into());
+    let vip = scene.called(address);
     let interface = hears(host, state, address, scene)?;
-    let holders: Vec<_> = state.holders(address.into()).collect();
+    let holders: Vec<_> = state.holders(address).collect();
     let Some(holder) = holders.first() else {
         return Some(
             Cause::on(host, format!("{vip} is on no interface of {host}"))
@@ -110,6 +113,9 @@ fn is_silent(host: &str, address: Ipv4Addr, scene: &Scene) -> Option<Cause> {
     };
     if let Some(down) = down(host, interface, state) {
         return Some(down);
+    }
+    if address.is_ipv6() {
+        return discovery::is_silent(host, state, &vip, interface, &holders);
     }
     let ignores = effective(state, interface, "arp_ignore")?;
     let elsewhere = !holders.iter().any(|one| one.interface == interface);

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use super::super::tests::{answers, arp_answers, lab, mac, table};
@@ -13,7 +14,14 @@ use crate::netlink::route::Scope;
 const VIP: [u8; 4] = [192, 168, 0, 89];
 
 fn address(interface: &str, address: impl Into<IpAddr>, prefix: u8) -> Address {
-    Address { interface: interface.into(), address: address.into(), prefix, scope: Scope::Global }
+    Address {
+        interface: interface.into(),
+        address: address.into(),
+        prefix,
+        scope: Scope::Global,
+        tentative: false,
+        duplicate: false,
+    }
 }
 
 fn link(name: &str, last: u8) -> Link {
@@ -385,7 +393,7 @@ fn arp(change: Break, answering: &[u8]) -> Vec<Cause> {
     change(&mut states);
     let lab = lab();
     let scene = Scene { lab: &lab, states: &states };
-    of_arp(VIP.into(), &["lb1"], &arp_answers(answering), &scene)
+    of_resolution(VIP.into(), &["lb1"], &arp_answers(answering), &scene)
 }
 
 #[test]
@@ -481,4 +489,88 @@ fn says_that_a_setting_of_lo_does_not_count() {
             "net.ipv4.conf.lo.arp_ignore = 1, which does not count: requests come in on eth0",
         ]
     );
+}
+
+const VIP_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x89);
+
+/// The same cluster in IPv6, where real servers need no setting to be quiet.
+fn ndp(change: Break, answering: &[u8]) -> Vec<Cause> {
+    let mut states = cluster();
+    for (name, last) in [("lb1", 90), ("rs1", 93), ("rs2", 94), ("rs3", 95)] {
+        let own = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last);
+        let interface = if name == "lb1" { "eth0" } else { "lo" };
+        states[name].addresses.extend([address("eth0", own, 64), address(interface, VIP_V6, 128)]);
+    }
+    change(&mut states);
+    let lab = lab();
+    let scene = Scene { lab: &lab, states: &states };
+    of_resolution(VIP_V6.into(), &["lb1"], &arp_answers(answering), &scene)
+}
+
+fn vip_of<'a>(states: &'a mut States, host: &str) -> &'a mut Address {
+    let mut all = states[host].addresses.iter_mut();
+    all.find(|one| one.address == IpAddr::from(VIP_V6)).expect("it has the VIP")
+}
+
+#[test]
+fn finds_why_neighbour_discovery_is_wrong() {
+    let cases: &[(&str, Break, &[u8], &[&str])] = &[
+        (
+            "vip_on_the_wrong_interface",
+            |states| vip_of(states, "rs2").interface = "eth0".into(),
+            &[90, 94],
+            &["rs2 answers NDP for the VIP fd00::89: it has that address on eth0 itself"],
+        ),
+        (
+            "proxy",
+            |states| set(states, "rs2", "net.ipv6.conf.eth0.proxy_ndp", "1"),
+            &[90, 94],
+            &[
+                "rs2 answers NDP for the VIP fd00::89: proxy_ndp is on, and it was told to stand in for it",
+            ],
+        ),
+        ("settings_of_arp_do_not_count", |_| (), &[90, 94], &[]),
+        (
+            "vip_missing",
+            |states| states["lb1"].addresses.retain(|one| one.address != IpAddr::from(VIP_V6)),
+            &[],
+            &["the VIP fd00::89 is on no interface of lb1"],
+        ),
+        ("down", |states| states["lb1"].links[1].up = false, &[], &["eth0 of lb1 is down"]),
+        (
+            "on_lo",
+            |states| vip_of(states, "lb1").interface = "lo".into(),
+            &[],
+            &[
+                "lb1 does not answer NDP for the VIP fd00::89: it has it on lo alone, and requests come \
+       in on eth0",
+            ],
+        ),
+        (
+            "a_duplicate",
+            |states| {
+                let vip = vip_of(states, "lb1");
+                (vip.tentative, vip.duplicate) = (true, true);
+            },
+            &[],
+            &[
+                "lb1 does not answer NDP for the VIP fd00::89: another host had it already when lb1 took \
+       it",
+            ],
+        ),
+        (
+            "tentative",
+            |states| vip_of(states, "lb1").tentative = true,
+            &[],
+            &[
+                "lb1 does not answer NDP for the VIP fd00::89: lb1 is looking for duplicates of it still",
+            ],
+        ),
+        ("no_reason_known", |_| (), &[77], &[]),
+    ];
+    for (case, change, answering, expected) in cases {
+        let causes = ndp(*change, answering);
+        let messages: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
+        assert_eq!(messages, *expected, "{case}");
+    }
 }

@@ -21,8 +21,12 @@ fn draws_a_server_that_answered_nothing_and_one_that_nobody_expected() {
 
 #[test]
 fn draws_who_answers_arp() {
-    insta::assert_snapshot!(arp([192, 168, 0, 89].into(), &arp_answers(&[90, 94, 77]), &lab()));
-    let nobody = arp([192, 168, 0, 89].into(), &arp_answers(&[]), &lab());
+    insta::assert_snapshot!(resolution(
+        [192, 168, 0, 89].into(),
+        &arp_answers(&[90, 94, 77]),
+        &lab()
+    ));
+    let nobody = resolution([192, 168, 0, 89].into(), &arp_answers(&[]), &lab());
     assert_eq!(nobody, "nobody answers ARP for 192.168.0.89 on eth0");
 }
 

@@ -279,6 +279,8 @@ impl Hosts for Fake {
             address: [192, 168, 0, last].into(),
             prefix: 24,
             scope: Scope::Global,
+            tentative: false,
+            duplicate: false,
         };
         Ok(match serde_json::from_value(probe).expect("a probe") {
             Probe::Hold(hold) => serde_json::to_value(self.hold(&hold)),

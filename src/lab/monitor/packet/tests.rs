@@ -47,6 +47,19 @@ fn advertisement(flags: u8) -> Vec<u8> {
     frame
 }
 
+/// An IPv6 neighbour solicitation for fd00::89, with the option of `ndisc6` or without one.
+fn solicitation(from: [u8; 16], option: &[u8]) -> Vec<u8> {
+    let mut message = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
+    message.extend("fd00::89".parse::<Ipv6Addr>().expect("literal").octets());
+    message.extend(option);
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(DIRECTOR, CLIENT)
+        .ipv6(from, [0xff; 16], 255)
+        .write(&mut frame, etherparse::ip_number::IPV6_ICMP, &message)
+        .expect("a vector takes any frame");
+    frame
+}
+
 fn line(frame: &[u8]) -> String {
     Packet::read(frame).expect("it is a packet").to_string()
 }
@@ -61,6 +74,7 @@ fn tells_packets_in_a_line() {
     let answer = arp(ArpOperation::REPLY, VIP, [192, 168, 0, 10]);
     assert_eq!(line(&answer), "ARP 192.168.0.89 is at 02:00:00:00:00:5a");
     assert!(line(&advertisement(0x60)).ends_with("NDP fd00::89 is at 02:00:00:00:00:5a"));
+    assert!(line(&solicitation([0xfd; 16], &[])).ends_with("NDP who has fd00::89?"));
 }
 
 #[test]
@@ -81,7 +95,9 @@ fn reads_what_a_tunnel_carries() {
 
 #[test]
 fn reads_every_frame_that_is_cut_without_a_panic() {
-    for whole in [request(b"GET /"), advertisement(0x40), arp(ArpOperation::REPLY, VIP, VIP)] {
+    let asks = solicitation([0xfd; 16], &[SOURCE_MAC, 1, 2, 0, 0, 0, 0, 90]);
+    for whole in [request(b"GET /"), asks, advertisement(0x40), arp(ArpOperation::REPLY, VIP, VIP)]
+    {
         for length in 0..whole.len() {
             let _ = Packet::read(&whole[..length]);
         }
@@ -125,6 +141,7 @@ mod neighbours {
     #[test]
     fn counts_answers_announcements_and_what_questions_say() {
         let own = [192, 168, 0, 90];
+        let own_v6 = "fd00::90".parse::<Ipv6Addr>().expect("literal").octets();
         let answer = arp(ArpOperation::REPLY, VIP, own);
         let frames = [
             answer.clone(),
@@ -135,6 +152,12 @@ mod neighbours {
             arp(ArpOperation::REQUEST, [0; 4], VIP),
             advertisement(0x60),
             advertisement(0x20),
+            // A nonce comes before the address.
+            solicitation(own_v6, &[14, 1, 1, 2, 3, 4, 5, 6, SOURCE_MAC, 1, 2, 0, 0, 0, 0, 90]),
+            // Without its hardware address, or with an option that ends before it begins.
+            solicitation(own_v6, &[]),
+            solicitation(own_v6, &[14, 0, 0, 0, 0, 0, 0, 0, SOURCE_MAC, 1, 2, 0, 0, 0, 0, 90]),
+            solicitation([0; 16], &[]),
             request(b""),
         ];
         assert_eq!(
@@ -145,6 +168,8 @@ mod neighbours {
                 ("192.168.0.90".into(), Said::Question, 1),
                 ("fd00::89".into(), Said::Answer, 1),
                 ("fd00::89".into(), Said::Announcement, 1),
+                ("fd00::89".into(), Said::Detection, 1),
+                ("fd00::90".into(), Said::Question, 1),
             ]
         );
     }

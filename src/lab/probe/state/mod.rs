@@ -87,6 +87,12 @@ pub struct Address {
     pub prefix: u8,
     /// How far it reaches.
     pub scope: Scope,
+    /// Whether it cannot be used yet, because duplicates are being looked for.
+    #[serde(default)]
+    pub tentative: bool,
+    /// Whether it cannot be used, because somebody else was found to have it.
+    #[serde(default)]
+    pub duplicate: bool,
 }
 
 /// A route.
@@ -121,7 +127,7 @@ impl State {
         self.sysctls.get(name)?.trim().parse().ok()
     }
 
-    /// A setting of an interface (`all`, `default` or a name) that is a number.
+    /// A setting of an interface (`all`, `default` or a name) for IPv4 that is a number.
     #[must_use]
     pub fn conf(&self, interface: &str, key: &str) -> Option<i64> {
         self.sysctl(&conf_name(interface, key))
@@ -158,10 +164,16 @@ impl fmt::Display for Route {
     }
 }
 
-/// The name of an interface's setting; `sysctl` writes a dot within a name as a slash.
+/// The name of an interface's setting for IPv4; `sysctl` writes a dot within a name as a slash.
 #[must_use]
 pub fn conf_name(interface: &str, key: &str) -> String {
     format!("net.ipv4.conf.{}.{key}", interface.replace('.', "/"))
+}
+
+/// The name of an interface's setting for IPv6.
+#[must_use]
+pub fn conf_name_v6(interface: &str, key: &str) -> String {
+    format!("net.ipv6.conf.{}.{key}", interface.replace('.', "/"))
 }
 
 impl StateOf {
@@ -211,6 +223,8 @@ fn network(state: &mut State) -> Result<(), route::Error> {
             address: one.address,
             prefix: one.prefix,
             scope: one.scope,
+            tentative: one.tentative,
+            duplicate: one.duplicate,
         });
     }
     for one in netlink.routes()?.into_iter().filter(|one| one.table == RoutingTable::MAIN) {

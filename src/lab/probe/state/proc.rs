@@ -25,6 +25,8 @@ const CONF: [&str; 8] = [
     "rp_filter",
     "send_redirects",
 ];
+/// Those of IPv6: who answers for an address that it does not have, and when.
+const CONF_V6: [&str; 3] = ["accept_dad", "forwarding", "proxy_ndp"];
 /// As many lines of a log as are worth keeping, and where they are sure to begin.
 const LINES: usize = 20;
 const TAIL: u64 = 16 << 10;
@@ -156,11 +158,17 @@ pub(super) fn sysctls() -> Found<BTreeMap<String, String>> {
         }
     };
     keep("net/ipv4/ip_forward", "net.ipv4.ip_forward".into());
-    keep("net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding".into());
     for interface in entries(&root.join("net/ipv4/conf"))? {
         for key in CONF {
             let name = super::conf_name(&interface, key);
             keep(&format!("net/ipv4/conf/{interface}/{key}"), name);
+        }
+    }
+    // A kernel without IPv6 has no such folder.
+    for interface in entries(&root.join("net/ipv6/conf")).unwrap_or_default() {
+        for key in CONF_V6 {
+            let name = super::conf_name_v6(&interface, key);
+            keep(&format!("net/ipv6/conf/{interface}/{key}"), name);
         }
     }
     // The folder is there only while ip_vs is.
