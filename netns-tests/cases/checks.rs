@@ -12,6 +12,7 @@ pub(crate) const CASES: &[Case] = &[
         needs: Needs::Namespaces,
         run: find_what_they_are_there_for,
     },
+    Case { name: "checks::undo_what_they_did", needs: Needs::Namespaces, run: undo },
 ];
 
 fn pass() -> Result<()> {
@@ -114,4 +115,25 @@ fn find_what_they_are_there_for() -> Result<()> {
         ensure!(causes.contains(cause), "{name} has no cause `{cause}`: {causes}");
     }
     nothing_left("checks-fail")
+}
+
+/// A check whose time is over leaves nothing stopped, pulled or half applied.
+fn undo() -> Result<()> {
+    let tried = trial(&lab("cut-off"), &[])?;
+    const CUT_OFF: [&str; 4] = [
+        "a service that stays stopped",
+        "a cable that stays pulled",
+        "a drain that goes on and on",
+        "a playbook that does not end",
+    ];
+    const STUCK: &str = "something that cannot be undone";
+    tried.failed_in(&[&CUT_OFF[..], &[STUCK]].concat())?;
+    for name in CUT_OFF {
+        let problems = &tried.check(name)?["problems"];
+        ensure!(problems == &serde_json::json!(["it was not done within 4 s"]), "{problems}");
+    }
+    let problems = tried.check(STUCK)?["problems"].to_string();
+    let why = "not undone: `true` on rs1: `false` on rs1 ended with 1";
+    ensure!(problems.contains(why), "{problems}");
+    nothing_left("cut-off")
 }

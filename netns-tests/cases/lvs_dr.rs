@@ -12,6 +12,7 @@ use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "lvs_dr::works", needs: Needs::Ipvs, run: works },
+    Case { name: "lvs_dr::nobody_notices_its_operator", needs: Needs::Ipvs, run: operated },
     Case { name: "lvs_dr::plan_apply_plan", needs: Needs::Ipvs, run: plan_apply_plan },
     Case { name: "lvs_dr::a_real_server_that_answers_arp", needs: Needs::Ipvs, run: answers_arp },
     Case { name: "lvs_dr::a_missing_destination", needs: Needs::Ipvs, run: missing_destination },
@@ -60,6 +61,13 @@ fn works() -> Result<()> {
         insta::assert_snapshot!("lvs_dr_works", trial.text);
     });
     has_its_shape(&trial.report)?;
+    nothing_left("lvs-dr")
+}
+
+fn operated() -> Result<()> {
+    let (folder, _alone) = textbook();
+    load_modules()?;
+    trial(&folder.join("operation.yml"), &[])?.passed()?;
     nothing_left("lvs-dr")
 }
 

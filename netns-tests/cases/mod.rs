@@ -5,6 +5,7 @@ use crate::Case;
 mod bad_days;
 mod boot;
 mod broken;
+mod careless;
 mod checks;
 mod deaths;
 mod fabric;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Case> {
         bad_days::CASES,
         boot::CASES,
         broken::CASES,
+        careless::CASES,
         checks::CASES,
         deaths::CASES,
         fabric::CASES,

@@ -29,6 +29,8 @@ pub(crate) const CASES: &[Case] = &[
     case("topologies::a_real_server_that_answers_for_the_vip", loud),
     case("topologies::web_servers_that_are_stopped", stopped),
     case("topologies::name_servers_that_are_stopped", silent),
+    case("topologies::sctp_servers_that_are_stopped", refused),
+    case("topologies::an_sctp_server_that_is_left_out", left_out),
     case("topologies::directors_that_do_not_hear_each_other", split),
 ];
 
@@ -64,10 +66,10 @@ fn works(name: &str) -> Result<()> {
     nothing_left(name)
 }
 
-/// The topology with some variable other than it should be.
+/// The topology with some variable other than it should be, without the checks that change it.
 fn broken(name: &str, variables: &str) -> Result<Trial> {
     let (folder, _alone) = topology(name)?;
-    trial(&folder, &["-e", variables])
+    trial(&folder, &["-e", variables, "--skip-tags", "acts"])
 }
 
 /// A check failed, and found this cause.
@@ -141,6 +143,28 @@ fn stopped() -> Result<()> {
 fn silent() -> Result<()> {
     let trial = broken("lvs-udp", "dns_backend_state=stopped")?;
     failed(&trial, "questions from many ports go round", "nothing listens on port 53 on rs1")
+}
+
+const ASSOCIATIONS: &str =
+    "associations go round, and replies come straight from the real servers";
+
+fn refused() -> Result<()> {
+    let trial = broken("lvs-sctp", "sctp_backend_state=stopped")?;
+    let report = trial.failed_in(&[ASSOCIATIONS])?.check(ASSOCIATIONS)?;
+    let problems = report["problems"].to_string();
+    ensure!(problems.contains("requests 1, 2, 3, 4: connection refused"), "{problems}");
+    Ok(())
+}
+
+fn left_out() -> Result<()> {
+    let trial = broken(
+        "lvs-sctp",
+        "{lvs_virtual_services: [{name: signalling, vip: 192.168.0.89, port: 7000, \
+         protocol: sctp, scheduler: rr, forward: direct, real_servers: [rs1, rs2], \
+         destinations: [192.168.0.93]}]}",
+    )?;
+    trial.failed_in(&[ASSOCIATIONS, "the IPVS table is what was declared"])?;
+    failed(&trial, ASSOCIATIONS, "destination 192.168.0.94 (rs2) is missing from lb1's table")
 }
 
 /// With numbers of their own both directors take the VIP.

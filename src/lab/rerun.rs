@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::InLab;
 use super::check::Applied;
+use super::leash::Leashed;
 use super::trial::relative;
 use crate::engine::{self, Options};
 use crate::inventory::{Inventory, Vars};
@@ -12,12 +12,11 @@ use crate::playbook::Playbook;
 use crate::report::{Event, Reporter, Status};
 
 /// What a run needs.
-#[derive(Debug)]
 pub(super) struct Rerun<'a> {
     pub(super) folder: &'a Path,
     pub(super) playbook: Option<&'a Playbook>,
     pub(super) inventory: &'a Inventory,
-    pub(super) connector: &'a InLab<'a>,
+    pub(super) connector: Leashed<'a>,
     pub(super) options: &'a Options,
 }
 
@@ -39,7 +38,7 @@ impl Rerun<'_> {
         let mut options = self.options.clone();
         options.extra.extend(vars.clone());
         let mut record = Record::default();
-        let outcome = engine::run(playbook, self.inventory, self.connector, &options, &mut record);
+        let outcome = engine::run(playbook, self.inventory, &self.connector, &options, &mut record);
         let summary = outcome.map_err(|mistakes| Error::new(mistakes.to_string()))?;
         let mut applied = record.applied;
         if summary.interrupted {

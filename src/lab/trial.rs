@@ -16,6 +16,7 @@ pub use self::report::{Audience, Phase, Report};
 use self::report::{Done, phase};
 use super::check::{self, Agents, LabHost, Means};
 use super::deadline::Deadline;
+use super::leash::{Leash, Leashed};
 use super::monitor::Monitor;
 use super::probe::{Traces, TracesOf};
 use super::rerun::Rerun;
@@ -246,15 +247,16 @@ impl Trial {
                 hint: error.hint(),
                 ..crate::modules::Error::new(error.to_string())
             });
+            let leash = Leash::default();
             let again = Rerun {
                 folder: &self.topology.folder,
                 playbook: self.playbook.as_ref(),
                 inventory: &self.inventory,
-                connector: &connector,
+                connector: Leashed { connector: &connector, leash: leash.clone() },
                 options,
             };
-            let means =
-                Means { lab, apply: Box::new(move |name, vars| again.run(name, vars)), before };
+            let apply = Box::new(move |name: Option<&str>, vars: &Vars| again.run(name, vars));
+            let means = Means { lab, apply, leash, before };
             let mut hosts = Agents::new(hosts, agents, monitor, means);
             for (number, check) in (1..).zip(&self.checks) {
                 audience.checking(&check.name, number, self.checks.len());

@@ -13,7 +13,7 @@ use crate::modules::{Error, Mode};
 /// Something that is done, and undone before the check ends.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Action {
+pub enum Action {
     /// A service is stopped; afterwards it is started again.
     StopService(Service),
     /// All cables of a host are pulled; afterwards they are plugged in.
@@ -29,7 +29,7 @@ pub(super) enum Action {
 /// A service of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Service {
+pub struct Service {
     /// The host.
     host: String,
     /// The name of its unit.
@@ -39,7 +39,7 @@ pub(super) struct Service {
 /// An interface of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Link {
+pub struct Link {
     /// The host.
     host: String,
     /// Its interface: `eth0` is in the first of its networks.
@@ -49,7 +49,7 @@ pub(super) struct Link {
 /// A program and its opposite.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Command {
+pub struct Command {
     /// The host that both run on.
     on: String,
     /// The program and its arguments.
@@ -61,7 +61,7 @@ pub(super) struct Command {
 /// A playbook and its variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Apply {
+pub struct Apply {
     /// The playbook's file in the lab's folder; the lab's own unless written.
     pub(super) playbook: Option<String>,
     /// Variables over all others.
@@ -102,8 +102,9 @@ impl Action {
         }
     }
 
-    /// Does it; what it changed, where that is known.
+    /// Does it; what it changed, where that is known. From now on it is owed that it is undone.
     pub(super) fn act(&self, hosts: &mut dyn Hosts) -> Result<Vec<String>, CallError> {
+        hosts.stage()?.owed().push(self.clone());
         match self {
             Self::StopService(one) => service(hosts, one, "stopped"),
             Self::PowerOff(host) => hosts.stage()?.unplug(host, None).map(|()| Vec::new()),
@@ -117,6 +118,12 @@ impl Action {
 
     /// Undoes it; also after it failed, since it may have come half way.
     pub(super) fn undo(&self, hosts: &mut dyn Hosts) -> Result<(), CallError> {
+        self.reverse(hosts)?;
+        hosts.stage()?.owed().retain(|one| one != self);
+        Ok(())
+    }
+
+    fn reverse(&self, hosts: &mut dyn Hosts) -> Result<(), CallError> {
         match self {
             Self::StopService(one) => service(hosts, one, "started").map(drop),
             Self::PowerOff(host) => hosts.stage()?.plug_in(host, None),

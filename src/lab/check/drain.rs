@@ -18,17 +18,19 @@
 //!           undo: [ipvsadm, -e, -t, "192.168.0.89:80", -r, "192.168.0.93", -g, -w, "1"]
 //! ```
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::cause;
 use super::draw;
 use super::hosts::look_by;
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, look};
 use crate::connection::{CallError, Unreachable};
-use crate::lab::probe::{self, Answer, Answers, Keep, Kept, Response, Seconds, Url};
+use crate::lab::probe::{self, Answer, Answers, Keep, Kept, Response, Seconds, State, Url};
 use crate::modules::Error;
 
 /// The file on the client that ends the open connections; nobody else uses it.
@@ -72,6 +74,9 @@ pub struct Drained {
     open: Kept,
     /// The new ones.
     new: Answers,
+    /// The hosts while it was drained, when something was wrong.
+    #[serde(skip)]
+    states: IndexMap<String, State>,
 }
 
 impl Drain {
@@ -135,12 +140,15 @@ impl Check for Drain {
         let open = std::thread::spawn(move || look_by(prober.as_mut(), keep));
         let new = self.through(hosts);
         // It ends before the real server is back, or it would not be known who answered.
-        self.run(hosts, &["touch", END])?;
-        let open = open.join().map_err(|_| Unreachable::new("a thread ended"));
-        let undone = self.by.undo(hosts);
+        let open = self.run(hosts, &["touch", END]).and_then(|_| {
+            open.join().map_err(|_| CallError::from(Unreachable::new("a thread ended")))?
+        });
+        let seen = open.and_then(|open| Ok(Drained { open, new: new?, states: IndexMap::new() }));
+        let wrong = |seen: &Drained| !self.judge(seen, &Roster::default()).problems.is_empty();
+        let states = seen.as_ref().is_ok_and(wrong).then(|| super::states(hosts).0);
+        self.by.undo(hosts)?;
         self.run(hosts, &["rm", "-f", END, &Keep::ready(END)])?;
-        undone?;
-        Ok(Drained { open: open??, new: new? })
+        Ok(Drained { states: states.unwrap_or_default(), ..seen? })
     }
 
     fn judge(&self, seen: &Drained, _lab: &Roster) -> Verdict {
@@ -186,9 +194,12 @@ impl Check for Drain {
         verdict
     }
 
-    /// The state that is wrong is over when it is looked at.
-    fn causes(&self, _seen: &Drained, _scene: &Scene) -> Vec<Cause> {
-        Vec::new()
+    fn causes(&self, seen: &Drained, scene: &Scene) -> Vec<Cause> {
+        let Some(address) = self.url.address() else { return Vec::new() };
+        let service = SocketAddr::new(address, self.url.port);
+        // What is wrong is over now.
+        let then = Scene { lab: scene.lab, states: &seen.states };
+        cause::of_drain(service, &self.server, &then)
     }
 }
 
@@ -214,7 +225,8 @@ mod tests {
             failure: name.ends_with('!').then(|| cut.clone()),
         };
         let connections = open.split_whitespace().map(connection).collect();
-        let seen = Drained { open: Kept { connections }, new: answers(new) };
+        let seen =
+            Drained { open: Kept { connections }, new: answers(new), states: IndexMap::new() };
         check.judge(&seen, &lab()).problems
     }
 

@@ -228,7 +228,12 @@ impl Check for Failover {
             protocol: Protocol::Tcp,
             seen: &answers,
         };
-        cause::of_traffic(&traffic, &Scene { lab: scene.lab, states: &seen.states })
+        let then = Scene { lab: scene.lab, states: &seen.states };
+        let mut causes = cause::of_traffic(&traffic, &then);
+        let hosts: Vec<&str> = causes.iter().filter_map(|cause| cause.host.as_deref()).collect();
+        let staying = cause::of_staying(peer, &hosts, &then);
+        causes.extend(staying);
+        causes
     }
 }
 

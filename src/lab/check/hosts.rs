@@ -7,13 +7,14 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::action::Action;
 use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, Call, CallError, Connection, Unreachable};
 use crate::inventory::Vars;
 use crate::lab::cable::{self, Plug};
 use crate::lab::monitor::Monitor;
 use crate::lab::probe::{Look, Probe, Traces};
-use crate::lab::{self, Interface, Reachable, State, Topology};
+use crate::lab::{self, Interface, Leash, Reachable, State, Topology};
 use crate::modules::{Error, Outcome};
 use crate::netlink::MacAddress;
 
@@ -38,6 +39,9 @@ pub trait Hosts {
 
 /// What checks may do to a lab. Whatever they do, they undo.
 pub trait Stage {
+    /// What was begun and is not undone yet, the last one last.
+    fn owed(&mut self) -> &mut Vec<Action>;
+
     /// Runs one module on a host.
     fn module(&mut self, host: &str, call: Call) -> Result<Outcome, CallError>;
 
@@ -88,6 +92,8 @@ pub struct Means<'a> {
     pub lab: &'a dyn Reachable,
     /// Runs a playbook in it.
     pub apply: Apply<'a>,
+    /// What holds the agents of that run, and then those of the checks.
+    pub leash: Leash,
     /// What the hosts were like at first.
     pub before: IndexMap<String, Traces>,
 }
@@ -105,6 +111,7 @@ pub struct Agents<'a> {
     agents: IndexMap<String, AgentClient>,
     monitor: Result<&'a Monitor, Error>,
     means: Means<'a>,
+    owed: Vec<Action>,
 }
 
 impl<'a> Agents<'a> {
@@ -117,13 +124,16 @@ impl<'a> Agents<'a> {
         monitor: Result<&'a Monitor, Error>,
         means: Means<'a>,
     ) -> Self {
-        Self { hosts, agents, monitor, means }
+        Self { hosts, agents, monitor, means, owed: Vec::new() }
     }
 
-    /// What ends all of them, so that a check that waits for one goes on.
+    /// What ends all of them, and those that are started meanwhile, so that a check that waits
+    /// for one goes on.
     pub(in crate::lab) fn killer(&self) -> impl FnOnce() + Send + 'static {
-        let killers: Vec<_> = self.agents.values().map(AgentClient::killer).collect();
-        move || killers.into_iter().for_each(|kill| kill())
+        let leash = self.means.leash.clone();
+        leash.let_go();
+        self.agents.values().for_each(|agent| leash.hold(agent));
+        move || leash.pull()
     }
 
     /// Goes on with others.
@@ -154,6 +164,10 @@ impl Hosts for Agents<'_> {
 }
 
 impl Stage for Agents<'_> {
+    fn owed(&mut self) -> &mut Vec<Action> {
+        &mut self.owed
+    }
+
     fn module(&mut self, host: &str, call: Call) -> Result<Outcome, CallError> {
         match self.agents.get_mut(host) {
             Some(agent) => agent.run(call),
@@ -163,7 +177,9 @@ impl Stage for Agents<'_> {
 
     fn another(&mut self, host: &str) -> Result<Box<dyn Prober>, CallError> {
         let entrance = self.means.lab.entrance(host).map_err(|error| refused(&error))?;
-        Ok(Box::new(Netns::new(entrance).start(None)?))
+        let agent = Netns::new(entrance).start(None)?;
+        self.means.leash.hold(&agent);
+        Ok(Box::new(agent))
     }
 
     fn unplug(&mut self, host: &str, interface: Option<&str>) -> Result<(), CallError> {

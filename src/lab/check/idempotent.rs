@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::action::{self, Apply};
+use super::action::{self, Action, Apply};
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict};
 use crate::connection::CallError;
 use crate::inventory::Vars;
@@ -49,8 +49,9 @@ impl Check for Idempotent {
         if what == Apply::default() {
             return action::apply(hosts, &what).map(|changed| Second { changed });
         }
-        let second = action::apply(hosts, &what).and_then(|_| action::apply(hosts, &what));
-        action::apply(hosts, &Apply::default())?;
+        let action = Action::Apply(what);
+        let second = action.act(hosts).and_then(|_| action.act(hosts));
+        action.undo(hosts)?;
         second.map(|changed| Second { changed })
     }
 

@@ -76,6 +76,7 @@ mod steady;
 mod sysctl;
 mod talk;
 
+pub use action::Action;
 pub use cause::{Cause, Scene};
 pub use command::Command;
 pub use drain::Drain;
@@ -164,6 +165,11 @@ static TABLE: &[Kind] = &[
     Kind::of::<Talk<Tcp>, Tcp>("tcp"),
     Kind::of::<Talk<Udp>, Udp>("udp"),
 ];
+
+/// The name of every kind of check.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|kind| kind.name)
+}
 
 /// The schema of each kind of check, by name.
 pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, Schema)> {

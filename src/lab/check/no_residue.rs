@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::action::{self, Apply};
+use super::action::{Action, Apply};
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict, look};
 use crate::connection::CallError;
 use crate::inventory::{Vars, glob};
@@ -80,11 +80,12 @@ impl Check for NoResidue {
 
     fn look(&self, hosts: &mut dyn Hosts) -> Result<Residue, CallError> {
         let what = Apply { playbook: self.playbook.clone(), vars: self.vars.clone() };
-        let seen = action::apply(hosts, &what).and_then(|changed| {
+        let action = Action::Apply(what);
+        let seen = action.act(hosts).and_then(|changed| {
             let hosts = self.compare(hosts)?;
             Ok(Residue { changed, hosts })
         });
-        action::apply(hosts, &Apply::default())?;
+        action.undo(hosts)?;
         seen
     }
 

@@ -187,6 +187,50 @@ fn not_in_turn(director: &str, service: &VirtualService) -> Vec<Cause> {
     causes
 }
 
+/// Destinations that take new connections although something is wrong with their hosts.
+pub(super) fn staying(
+    director: &str,
+    service: &VirtualService,
+    hosts: &[&str],
+    scene: &Scene,
+) -> Vec<Cause> {
+    let stays = |one: &Destination| {
+        let host = scene.owner(one.key.address)?;
+        (one.weight > 0 && hosts.contains(&host)).then(|| {
+            let (name, weight) = (named(one, scene), one.weight);
+            let message = format!("{name} is still in {director}'s table with weight {weight}");
+            Cause::on(director, message)
+                .proof(format!("destination {one}"))
+                .hint("IPVS asks nobody whether he is there; keepalived does, as its role sets up")
+        })
+    };
+    service.destinations.iter().filter_map(|one| stays(&one.destination)).collect()
+}
+
+/// What of a destination is not as it is when it is drained.
+pub(super) fn drained(
+    director: &str,
+    service: &VirtualService,
+    server: &str,
+    scene: &Scene,
+) -> Option<Cause> {
+    let rows = || service.destinations.iter().map(|one| one.destination);
+    let Some(one) = rows().find(|one| scene.owner(one.key.address) == Some(server)) else {
+        let rows: Vec<String> = rows().map(|one| named(&one, scene)).collect();
+        let message =
+            format!("{server} is in {director}'s table no more, so what was open is lost");
+        return Some(
+            Cause::on(director, message)
+                .proof(format!("destinations on {director}: {}", rows.join(", ")))
+                .hint("give it weight 0 first, as `drain` of ipvs_service does"),
+        );
+    };
+    (one.weight > 0).then(|| {
+        let message = format!("the weight of {} is {}, not 0", named(&one, scene), one.weight);
+        Cause::on(director, message).proof(format!("destination {one}"))
+    })
+}
+
 fn named(one: &Destination, scene: &Scene) -> String {
     match scene.owner(one.key.address) {
         Some(host) => format!("{} ({host})", one.key),

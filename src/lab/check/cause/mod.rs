@@ -129,6 +129,26 @@ pub(super) fn of_wandering(service: SocketAddr, scene: &Scene) -> Vec<Cause> {
     scene.active_directors(service.ip()).into_iter().filter_map(wanders).collect()
 }
 
+/// Why connections are still given to hosts that something is wrong with.
+pub(super) fn of_staying(service: SocketAddr, hosts: &[&str], scene: &Scene) -> Vec<Cause> {
+    let directors = scene.active_directors(service.ip()).into_iter();
+    let stays = |director: &str| {
+        let found = scene.service(director, Protocol::Tcp, service)?;
+        Some(director::staying(director, found, hosts, scene))
+    };
+    directors.filter_map(stays).flatten().collect()
+}
+
+/// Why a real server is not drained.
+pub(super) fn of_drain(service: SocketAddr, server: &str, scene: &Scene) -> Vec<Cause> {
+    let directors = scene.active_directors(service.ip()).into_iter();
+    let found = |director: &str| {
+        let found = scene.service(director, Protocol::Tcp, service)?;
+        director::drained(director, found, server, scene)
+    };
+    directors.filter_map(found).collect()
+}
+
 /// Why a service does not run, as far as it said so.
 pub(super) fn of_stopped(name: &str, host: &str, scene: &Scene) -> Option<Cause> {
     let last = scene.state(host)?.nginx_errors.last().filter(|_| name.starts_with("nginx"))?;

@@ -6,7 +6,7 @@ use tera::value::Map;
 use tera::{TeraResult, Value};
 
 use super::super::budget;
-use super::super::python::{error, text};
+use super::super::python::{error, iterate, key, text};
 use super::super::table::{Given, Row};
 
 pub(super) const ROWS: &[Row] = &[
@@ -14,12 +14,12 @@ pub(super) const ROWS: &[Row] = &[
         .takes(&["start", "stop?", "step?"])
         .doc("Whole numbers from 0, or from the first of two arguments, up to but without the last; at most 100,000."),
     Row::function("dict", |_, given| {
-        let mut map: Map = given.rest().first().and_then(|first| first.as_map().cloned()).unwrap_or_default();
+        let mut map = given.rest().first().map_or_else(|| Ok(Map::new()), mapping)?;
         map.extend(given.named());
         Ok(map.into())
     })
     .takes(&["*", "**"])
-    .doc("A mapping of the named arguments."),
+    .doc("A mapping of pairs, `dict(names | zip(values))`, or of a mapping; and of the named arguments."),
     Row::function("namespace", |_, given| Ok(given.named().into()))
         .takes(&["**"])
         .doc("A value whose attributes a loop may set: `{% set ns.found = true %}`."),
@@ -31,6 +31,18 @@ pub(super) const ROWS: &[Row] = &[
 
 /// The longest `range`, which is Jinja's own limit in its sandbox.
 const LONGEST: usize = 100_000;
+
+/// What a mapping is made of: another one, or pairs.
+fn mapping(value: &Value) -> TeraResult<Map> {
+    if let Some(map) = value.as_map() {
+        return Ok(map.clone());
+    }
+    let pair = |item: Value| match iterate(&item)?.as_slice() {
+        [name, value] => Ok((key(name)?, value.clone())),
+        other => Err(error(format!("`dict` wants pairs, and one item has {}", other.len()))),
+    };
+    iterate(value)?.into_iter().map(pair).collect()
+}
 
 fn range(_: &Value, given: &Given) -> TeraResult<Value> {
     let first = given.integer("start")?.unwrap_or(0);
