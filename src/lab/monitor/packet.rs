@@ -97,6 +97,8 @@ pub enum Transport {
     Sctp {
         /// The ports it is from and to.
         ports: Ports,
+        /// Its chunks, as far as they were kept.
+        data: Vec<u8>,
     },
     /// ICMP or ICMPv6.
     Icmp {
@@ -225,7 +227,7 @@ impl Ip {
         match &self.transport {
             Transport::Tcp { ports, .. }
             | Transport::Udp { ports, .. }
-            | Transport::Sctp { ports } => Some(*ports),
+            | Transport::Sctp { ports, .. } => Some(*ports),
             _ => None,
         }
     }
@@ -284,7 +286,7 @@ fn transport(number: u8, bytes: &[u8]) -> Option<Transport> {
             }
         }
         UDP => Transport::Udp { ports: ports()?, data: bytes.get(8..)?.to_vec() },
-        SCTP => Transport::Sctp { ports: ports()? },
+        SCTP => Transport::Sctp { ports: ports()?, data: bytes.get(12..)?.to_vec() },
         ICMPV6 if bytes.first() == Some(&ADVERTISEMENT) => {
             let address: [u8; 16] = bytes.get(8..24)?.try_into().ok()?;
             // Of the options only the one that an advertisement may have is looked for.
