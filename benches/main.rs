@@ -15,6 +15,7 @@ mod crowd;
 mod engine;
 mod hosts;
 mod ipvs;
+mod kube;
 mod lab;
 mod measure;
 mod memory;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     well &= inside || crowd::run().is_well();
     well &= match (inside, lvsmith::vm::needed()) {
         (false, true) => ipvs_in_vm(&arguments),
-        _ => ipvs::run().map(|book| book.is_well()),
+        _ => ipvs::run().map(|book| book.is_well() & kube::run().is_well()),
     }
     .unwrap_or_else(|error| {
         eprintln!("{error:?}");
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn ipvs_in_vm(arguments: &[String]) -> anyhow::Result<bool> {
-    if !ipvs::NAMES.iter().any(|name| measure::wanted(name)) {
+    if !ipvs::NAMES.iter().chain([&kube::NAME]).any(|name| measure::wanted(name)) {
         return Ok(true);
     }
     let mut command = Command::new(LVSMITH);

@@ -135,6 +135,16 @@ impl Svg {
         }
         self.xml.leaf("text", &attributes, text);
     }
+
+    /// Texts in a row around a point, each with a class of its own.
+    pub(crate) fn row(&mut self, at: Point, texts: &[(&str, &str)]) {
+        let place = [("x", at.x.to_string()), ("y", at.y.to_string())];
+        self.xml.begin("text", &[&place[..], &[("text-anchor", "middle".into())]].concat());
+        for (class, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
+            self.xml.leaf("tspan", &[("class", (*class).to_owned())], text);
+        }
+        self.xml.end();
+    }
 }
 
 /// What all pictures have in common: the colours of paper and ink by day and by night, and of

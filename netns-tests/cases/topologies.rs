@@ -32,6 +32,9 @@ pub(crate) const CASES: &[Case] = &[
     case("topologies::sctp_servers_that_are_stopped", refused),
     case("topologies::an_sctp_server_that_is_left_out", left_out),
     case("topologies::directors_that_do_not_hear_each_other", split),
+    case("topologies::a_service_address_that_is_missing", without_service_address),
+    case("topologies::requests_that_nothing_masquerades", not_masqueraded),
+    case("topologies::a_lot_that_is_not_fair", unfair),
 ];
 
 const fn case(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -174,4 +177,27 @@ fn split() -> Result<()> {
         "{lvs_virtual_router_id: \"{{ 89 if inventory_hostname == 'lb1' else 90 }}\"}",
     )?;
     failed(&trial, "the director with the greater priority has the VIP", "lb2 answers ARP for")
+}
+
+fn without_service_address() -> Result<()> {
+    let trial = broken("kube-like", "{kube_addresses: [1, 2, 3, 4, 5, 6, 7, 8, 9]}")?;
+    failed(&trial, THROUGH_THE_NODE, "the VIP 10.96.0.10 is on no interface of node")?;
+    let check = trial.check(THROUGH_THE_NODE)?;
+    ensure!(check["causes"].as_array().map(Vec::len) == Some(1), "more causes\n{}", trial.text);
+    Ok(())
+}
+
+fn not_masqueraded() -> Result<()> {
+    let trial = broken("kube-like", "kube_masquerades=false")?;
+    failed(&trial, THROUGH_THE_NODE, "worker1 has no route back to 10.0.0.10")
+}
+
+const THROUGH_THE_NODE: &str = "requests come back through the node";
+
+/// Every pod but the last takes a tenth of what comes to it, so that the last has a third of all.
+fn unfair() -> Result<()> {
+    let trial = broken("kube-like", "{kube_draws: \"{{ ['0.1'] * 9 }}\"}")?;
+    trial.failed_in(&["a lot decides between the pods of a service by rules, and is fair"])?;
+    ensure!(trial.text.contains("worker2-50 answered 1"), "{}", trial.text);
+    Ok(())
 }

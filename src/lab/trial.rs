@@ -26,7 +26,7 @@ use crate::connection::netns::Netns;
 use crate::connection::{AgentClient, CallError, Connection, Unreachable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::{self, Options, Summary};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Vars};
 use crate::lint;
 use crate::playbook::Playbook;
 use crate::report::counted;

@@ -191,6 +191,7 @@ mod tests {
             causes: Vec::new(),
             evidence: serde_json::Value::Null,
             drawing: None,
+            asker: None,
             packets: Vec::new(),
         };
         view.checked(&check);

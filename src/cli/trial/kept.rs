@@ -109,7 +109,7 @@ fn json(path: &Path, report: &Report) -> Result<(), Diagnostic> {
 
 fn sequence(path: &Path, report: &Report, graph: Option<&Graph>) -> Result<(), Diagnostic> {
     let first = report.checks.iter().find_map(|check| {
-        let sequence = Sequence::first(&check.packets, &report.hosts)?;
+        let sequence = Sequence::of(check, &report.hosts)?;
         Some(sequence.svg(&format!("{}: {}", report.lab, check.name), graph))
     });
     let first = first.ok_or_else(|| {

@@ -109,7 +109,7 @@ pub trait Check: DeserializeOwned + Debug + Send + Sync + 'static {
     /// What it is called when its author gave it no name.
     fn title(&self) -> String;
 
-    /// The hosts that it names, each of which must be in the lab.
+    /// The hosts that it names, the one that asks first; each must be in the lab.
     fn hosts(&self) -> Vec<&str>;
 
     /// Looks, by probes. An error means that it could not look.
@@ -296,6 +296,7 @@ impl Declared {
             causes,
             evidence,
             drawing,
+            asker: self.check.hosts().first().map(|host| (*host).to_owned()),
             packets,
         }
     }

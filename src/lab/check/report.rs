@@ -86,6 +86,9 @@ pub struct CheckReport {
     /// What was seen, drawn; at most 100 columns, no colours.
     #[serde(skip)]
     pub drawing: Option<String>,
+    /// The host that asks, or is looked at first: other hosts may have requests of their own meanwhile.
+    #[serde(skip)]
+    pub asker: Option<String>,
     /// The frames of its time, where somebody watched; of very many only the first and last.
     #[serde(skip)]
     pub packets: Vec<Frame>,
@@ -141,6 +144,7 @@ mod tests {
             }],
             evidence: serde_json::json!({ "seen": {} }),
             drawing: Some("a picture".into()),
+            asker: None,
             packets: Vec::new(),
         }
     }

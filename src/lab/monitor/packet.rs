@@ -100,6 +100,8 @@ pub enum Transport {
     Sctp {
         /// The ports it is from and to.
         ports: Ports,
+        /// Its chunks, as far as they were kept.
+        data: Vec<u8>,
     },
     /// ICMP or ICMPv6.
     Icmp {
@@ -235,7 +237,7 @@ impl Ip {
         match &self.transport {
             Transport::Tcp { ports, .. }
             | Transport::Udp { ports, .. }
-            | Transport::Sctp { ports } => Some(*ports),
+            | Transport::Sctp { ports, .. } => Some(*ports),
             _ => None,
         }
     }
@@ -294,7 +296,7 @@ fn transport(number: u8, bytes: &[u8]) -> Option<Transport> {
             }
         }
         UDP => Transport::Udp { ports: ports()?, data: bytes.get(8..)?.to_vec() },
-        SCTP => Transport::Sctp { ports: ports()? },
+        SCTP => Transport::Sctp { ports: ports()?, data: bytes.get(12..)?.to_vec() },
         ICMPV6 if matches!(bytes.first(), Some(&(SOLICITATION | ADVERTISEMENT))) => {
             let address: [u8; 16] = bytes.get(8..24)?.try_into().ok()?;
             let address = address.into();

@@ -12,6 +12,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::HostState;
+use super::check::CheckReport;
 use super::monitor::{Direction, Frame, Ip, Packet, Transport};
 
 /// More hops of a request are not drawn.
@@ -19,6 +20,7 @@ const MOST: usize = 60;
 
 /// The port of ssh, by which a playbook may come; it is nobody's request.
 const SSH: u16 = 22;
+const DNS: u16 = 53;
 
 /// A connection, or an exchange of datagrams, from its first packet on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +75,26 @@ struct Memory {
 }
 
 impl Sequence {
-    /// Finds the first request among these frames; `hosts` says whose a MAC address is.
+    /// The first request of a check; `hosts` says whose a MAC address is.
     #[must_use]
-    pub fn first(frames: &[Frame], hosts: &IndexMap<String, HostState>) -> Option<Self> {
+    pub fn of(check: &CheckReport, hosts: &IndexMap<String, HostState>) -> Option<Self> {
+        Self::first(&check.packets, check.asker.as_deref(), hosts)
+    }
+
+    /// The first request among these frames: of that host, if one is named.
+    fn first(
+        frames: &[Frame],
+        asker: Option<&str>,
+        hosts: &IndexMap<String, HostState>,
+    ) -> Option<Self> {
         let read = |frame| Some((frame, Frame::packet(frame)?));
         let packets: Vec<(&Frame, Packet)> = frames.iter().filter_map(read).collect();
-        let client = client(&packets)?;
+        let sources = sources(client(asker, &packets)?, &packets);
         let seen = packets.into_iter().filter_map(|(frame, packet)| {
             let inner = packet.ip()?.innermost();
-            let from_client = inner.from() == Some(client);
-            let ours = from_client || inner.to() == Some(client);
+            let one_of = |end: Option<SocketAddr>| end.is_some_and(|end| sources.contains(&end));
+            let from_client = one_of(inner.from());
+            let ours = from_client || one_of(inner.to());
             ours.then_some(Seen { frame, packet, from_client })
         });
         // The same port may have been used before; that connection's last words are not ours.
@@ -153,7 +165,7 @@ impl Seen<'_> {
             Transport::Tcp { sequence, acknowledgment, flags, data, .. } => {
                 (Some((*sequence, *acknowledgment, flags.0)), data.clone())
             }
-            Transport::Udp { data, .. } => (None, data.clone()),
+            Transport::Udp { data, .. } | Transport::Sctp { data, .. } => (None, data.clone()),
             _ => (None, Vec::new()),
         };
         Identity { from_client: self.from_client, numbers, data }
@@ -200,11 +212,12 @@ impl Memory {
 }
 
 /// Who asks first: by TCP where there is a connection, or else by a datagram.
-fn client(packets: &[(&Frame, Packet)]) -> Option<SocketAddr> {
+fn client(asker: Option<&str>, packets: &[(&Frame, Packet)]) -> Option<SocketAddr> {
     let first = |wanted: fn(&Ip) -> bool| {
         packets.iter().find_map(|(frame, packet)| {
             let inner = packet.ip()?.innermost();
-            let left = frame.direction == Direction::Left;
+            let left = frame.direction == Direction::Left
+                && asker.is_none_or(|asker| asker == frame.cable.host);
             let ssh = inner.ports().is_some_and(|ports| ports.destination == SSH);
             (left && !ssh && wanted(inner)).then(|| inner.from()).flatten()
         })
@@ -212,6 +225,24 @@ fn client(packets: &[(&Frame, Packet)]) -> Option<SocketAddr> {
     first(|inner| matches!(inner.transport, Transport::Tcp { .. }) && starts(inner)).or_else(|| {
         first(|inner| !matches!(inner.transport, Transport::Tcp { .. }) && starts(inner))
     })
+}
+
+/// The client, and whom a connection is from where somebody puts another source into its packets: the
+/// number that its stream begins with stays.
+fn sources(client: SocketAddr, packets: &[(&Frame, Packet)]) -> Vec<SocketAddr> {
+    let begins = |(_, packet): &(&Frame, Packet)| {
+        let inner = packet.ip()?.innermost();
+        match inner.transport {
+            Transport::Tcp { sequence, .. } if starts(inner) => Some((inner.from()?, sequence)),
+            _ => None,
+        }
+    };
+    let begun: Vec<(SocketAddr, u32)> = packets.iter().filter_map(begins).collect();
+    let own = begun.iter().find(|(from, _)| *from == client).map(|(_, number)| *number);
+    let mut sources = vec![client];
+    sources
+        .extend(begun.into_iter().filter(|(_, number)| Some(*number) == own).map(|(from, _)| from));
+    sources
 }
 
 /// Whether a packet may be the first of its kind.
@@ -255,8 +286,30 @@ fn what(inner: &Ip) -> String {
     match &inner.transport {
         Transport::Tcp { flags, data, .. } if data.is_empty() => flags.to_string(),
         Transport::Tcp { data, .. } => text(data).unwrap_or_else(|| "data".into()),
+        Transport::Udp { ports, .. } if ports.destination == DNS => "DNS question".into(),
+        Transport::Udp { ports, .. } if ports.source == DNS => "DNS answer".into(),
         Transport::Udp { data, .. } => text(data).unwrap_or_else(|| "UDP".into()),
-        Transport::Sctp { .. } => "SCTP".into(),
+        Transport::Sctp { data, .. } => data.first().map_or("SCTP", |kind| chunk(*kind)).into(),
         _ => "packet".into(),
+    }
+}
+
+/// What the first chunk of an SCTP packet is (RFC 9260, 3.2).
+fn chunk(kind: u8) -> &'static str {
+    match kind {
+        0 => "DATA",
+        1 => "INIT",
+        2 => "INIT ACK",
+        3 => "SACK",
+        4 => "HEARTBEAT",
+        5 => "HEARTBEAT ACK",
+        6 => "ABORT",
+        7 => "SHUTDOWN",
+        8 => "SHUTDOWN ACK",
+        9 => "ERROR",
+        10 => "COOKIE ECHO",
+        11 => "COOKIE ACK",
+        14 => "SHUTDOWN COMPLETE",
+        _ => "SCTP",
     }
 }

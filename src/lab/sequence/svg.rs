@@ -38,6 +38,7 @@ impl Sequence {
         let apart = self.apart();
         let columns = i32::try_from(self.hosts.len()).unwrap_or(0);
         let wide = MARGIN + TIMES + HEAD.width + (columns - 1).max(1) * apart + MARGIN;
+        let wide = wide.max(MARGIN + width(title, 17, false) + MARGIN);
         let full = self.full();
         let hops: i32 = full.iter().zip(&self.hops).map(|(full, hop)| height(hop, *full)).sum();
         let bottom = TITLE + HEAD.height + 10 + hops + 10;
@@ -128,11 +129,8 @@ impl Hop {
         // Lifelines that a long arrow passes stay behind what is written on it.
         let behind = Area { x: left - 4, y: y - 19, width: what + place + 8, height: 16 };
         svg.area("paper", behind, 0);
-        svg.text("what", Point { x: left, y: y - 6 }, Anchor::Start, &self.what);
-        if !self.place.is_empty() {
-            let at = Point { x: left + what + 8, y: y - 6 };
-            svg.text("mono soft small", at, Anchor::Start, &self.place);
-        }
+        let texts = [("what", self.what.as_str()), ("mono soft small", self.place.as_str())];
+        svg.row(Point { x: middle, y: y - 6 }, &texts);
         let step = if to > from { 1 } else { -1 };
         svg.line("arrow", &[Point { x: from, y }, Point { x: to - 8 * step, y }]);
         if self.to.is_some() {

@@ -43,6 +43,10 @@ impl Run {
     }
 
     fn sequence(&self) -> Option<Sequence> {
+        self.asked_by(None)
+    }
+
+    fn asked_by(&self, asker: Option<&str>) -> Option<Sequence> {
         let host = |last: u8| HostState {
             pid: None,
             interfaces: vec![Interface {
@@ -53,6 +57,7 @@ impl Run {
         let hosts = [("client", 10), ("lb1", 90), ("rs1", 93), ("rs2", 94)];
         Sequence::first(
             &self.frames,
+            asker,
             &hosts.map(|(name, last)| (name.to_owned(), host(last))).into_iter().collect(),
         )
     }
@@ -164,6 +169,26 @@ fn shows_masquerading_by_its_addresses_and_both_ways_through_the_director() {
     insta::assert_snapshot!("masquerading", run.told());
 }
 
+/// With the director's address as its source a packet is known by its number in the stream.
+#[test]
+fn follows_a_request_whose_source_is_changed_too() {
+    let (there, back, director) = ((40_001, 80), (50_001, 8080), [10, 0, 0, 90]);
+    let mut run = Run::default();
+    run.sends("client", &["lb1"], &frame((10, 90), (CLIENT, VIP), there, "SYN", (77, 0), b""))
+        .sends("lb1", &["rs1"], &frame((90, 93), (director, SERVER), back, "SYN", (77, 0), b""))
+        .sends(
+            "rs1",
+            &["lb1"],
+            &frame((93, 90), (SERVER, director), (8080, 50_001), "SYN ACK", (5, 78), b""),
+        )
+        .sends(
+            "lb1",
+            &["rs2"],
+            &frame((90, 94), (director, SERVER), (50_002, 80), "SYN", (9, 0), b""),
+        );
+    insta::assert_snapshot!("source", run.told());
+}
+
 #[test]
 fn shows_a_tunnel_as_a_packet_around_the_packet() {
     let plain = frame((10, 90), (CLIENT, VIP), (40_001, 80), "SYN", (1, 0), b"");
@@ -200,6 +225,18 @@ fn passes_over_ssh_and_the_end_of_an_older_connection() {
     run.frames.extend(direct().frames);
     assert_eq!(run.told().lines().count(), 4, "{}", run.told());
     assert!(run.told().starts_with("0 client > lb1: SYN seq 0"), "{}", run.told());
+}
+
+/// keepalived on a director asks the real servers, whoever else does.
+#[test]
+fn passes_over_what_others_ask() {
+    let mut run = Run::default();
+    let own = frame((90, 93), ([10, 0, 0, 90], SERVER), (50_000, 80), "SYN", (1, 0), b"");
+    run.sends("lb1", &["rs1"], &own);
+    assert!(run.asked_by(Some("client")).is_none());
+    run.frames.extend(direct().frames);
+    assert_eq!(run.asked_by(Some("client")).unwrap().hosts, ["client", "lb1", "rs1"]);
+    assert_eq!(run.sequence().unwrap().hosts, ["lb1", "rs1"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ impl Page {
         // The first request is shown at once, others when somebody wants to see them.
         let mut shown = false;
         for check in &report.checks {
-            let sequence = Sequence::first(&check.packets, &report.hosts);
+            let sequence = Sequence::of(check, &report.hosts);
             let picture =
                 sequence.map(|one| one.svg("One request, as it passed the cables", graph));
             self.check(check, picture.as_deref(), !shown);

@@ -38,6 +38,7 @@ fn check(name: &str, passed: bool) -> CheckReport {
             "not_sent": 0, "capture": "complete",
         } }),
         drawing: Some(format!("drawing {name}")),
+        asker: None,
         packets: Vec::new(),
     }
 }

@@ -92,7 +92,14 @@ pub(super) fn of_traffic(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     causes.extend(client::past_the_director(traffic, scene));
     causes.extend(director::causes(traffic, scene));
     causes.extend(server::causes(traffic, scene));
-    causes
+    // A host may be several destinations.
+    let mut told: Vec<Cause> = Vec::new();
+    for cause in causes {
+        if !told.contains(&cause) {
+            told.push(cause);
+        }
+    }
+    told
 }
 
 /// Why replies take another way than they must: a director hands over by masquerading.

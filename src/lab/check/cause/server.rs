@@ -94,11 +94,16 @@ impl At<'_> {
         })
     }
 
-    /// Replies of a masqueraded connection must pass the director to be written back.
+    /// Replies of a masqueraded connection must pass the director to be written back. Where it may be
+    /// the source itself, nothing is known of whom the real server answers.
     fn way_back(&self) -> Option<Cause> {
         let client = self.traffic.seen.requests.iter().map(|one| one.local.ip());
         let client = client.into_iter().find(|address| !address.is_unspecified())?;
         let director = self.scene.state(self.director)?;
+        let known = director.sysctls.get("net.ipv4.vs.conntrack").is_some_and(|value| value == "1");
+        if known && !director.sources.is_empty() {
+            return None;
+        }
         let route = self.state.route(client);
         let passes = |gateway: IpAddr| director.holders(gateway).next().is_some();
         let (host, by) = (self.host, self.director);

@@ -253,6 +253,30 @@ fn finds_exactly_what_is_wrong() {
             &["rs1 answers 192.168.0.10 past lb1, so its replies are not translated"],
         ),
         (
+            "a_host_is_two_destinations",
+            |states| {
+                forward(states, Forward::Nat);
+                through_the_director(states);
+                set(states, "lb1", "net.ipv4.ip_forward", "1");
+                states["rs1"].routes.truncate(1);
+                let again = ipvs(states).destinations[0].clone();
+                ipvs(states).destinations.push(again);
+            },
+            &["rs1 answers 192.168.0.10 past lb1, so its replies are not translated"],
+        ),
+        (
+            "the_source_may_be_the_director",
+            |states| {
+                forward(states, Forward::Nat);
+                through_the_director(states);
+                set(states, "lb1", "net.ipv4.ip_forward", "1");
+                set(states, "lb1", "net.ipv4.vs.conntrack", "1");
+                states["lb1"].sources.push("meta mark 1 masquerade".into());
+                states["rs1"].routes.truncate(1);
+            },
+            &[],
+        ),
+        (
             "no_tunnel",
             |states| {
                 forward(states, Forward::Tunnel(Tunnel::Ipip));

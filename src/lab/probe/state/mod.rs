@@ -15,8 +15,8 @@ use super::ipvs::{Ipvs, Table};
 use crate::netlink::MacAddress;
 use crate::netlink::route::{self, Handle, RouteKind, Scope, Table as RoutingTable};
 
-mod marks;
 mod proc;
+mod rules;
 
 pub use proc::{Listener, Neighbour};
 
@@ -50,6 +50,9 @@ pub struct State {
     /// The rules of nftables that set marks; nothing where that is not known.
     #[serde(default)]
     pub marks: Option<Vec<String>>,
+    /// Those that give packets another source, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The last lines of nginx's error log.
     pub nginx_errors: Vec<String>,
     /// What could not be read, and why.
@@ -190,7 +193,8 @@ impl StateOf {
         keep(proc::bound().map(|found| state.bound = found));
         keep(proc::processes().map(|found| state.processes = found));
         keep(proc::last_lines("/var/log/nginx/error.log").map(|found| state.nginx_errors = found));
-        state.marks = marks::marks();
+        let rules::Rules { marks, sources } = rules::read();
+        (state.marks, state.sources) = (marks, sources);
         keep(match (Ipvs {}).run() {
             Ok(table) => {
                 state.ipvs = Some(table);
