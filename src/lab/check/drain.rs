@@ -21,7 +21,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
