@@ -135,8 +135,7 @@ fn silent() -> Result<()> {
     failed(&trial, "questions from many ports go round", "nothing listens on port 53 on rs1")
 }
 
-const ASSOCIATIONS: &str =
-    "associations go round, and replies come straight from the real servers";
+const ASSOCIATIONS: &str = "associations go round, and replies come straight from the real servers";
 
 fn refused() -> Result<()> {
     let trial = broken("lvs-sctp", "sctp_backend_state=stopped")?;
