@@ -38,6 +38,9 @@ const OF_MODULES: [&str; 13] = [
     "link ip6gre0",
 ];
 
+/// The kernel makes this key when the first program asks for fast open, and nobody can take it back.
+const MADE_ONCE: &str = "sysctl net.ipv4.tcp_fastopen_key";
+
 /// Nothing may be left of what the playbook takes away. Afterwards it is applied again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,7 +165,8 @@ impl NoResidue {
 
     fn ignores(&self, key: &str, before: &BTreeMap<String, String>) -> bool {
         let new = !before.contains_key(key);
-        self.ignore.iter().any(|pattern| glob(pattern, key))
+        key == MADE_ONCE
+            || self.ignore.iter().any(|pattern| glob(pattern, key))
             || (new && OF_MODULES.iter().any(|pattern| glob(pattern, key)))
     }
 }
