@@ -35,6 +35,7 @@ fn cluster() -> Map<String, Value> {
             {"name": "ntp", "vip": "10.0.0.101", "port": 123, "protocol": "udp", "one_packet": true,
              "scheduler": "rr", "forward": "direct", "real_servers": ["rs1"]},
         ],
+        "lvs_weights": {"rs1": 1, "rs2": 0},
         "lvs_interface": "eth0",
         "lvs_ip_forward": 1,
         "lvs_arp_ignore": 1,

@@ -46,6 +46,9 @@ fn check(schema: &Value, value: &Value, root: &Value, at: &str, mistakes: &mut V
             ("minimum", rule) if value.as_f64() < rule.as_f64() && value.is_number() => {
                 wrong(format!("expected {rule} or more"));
             }
+            ("exclusiveMinimum", rule) if value.as_f64() <= rule.as_f64() && value.is_number() => {
+                wrong(format!("expected more than {rule}"));
+            }
             ("maximum", rule) if value.as_f64() > rule.as_f64() => {
                 wrong(format!("expected {rule} or less"));
             }
@@ -55,7 +58,7 @@ fn check(schema: &Value, value: &Value, root: &Value, at: &str, mistakes: &mut V
             ("minProperties", rule) if shorter(value.as_object().map(Map::len), rule) => {
                 wrong(format!("expected {rule} keys or more"));
             }
-            ("minimum" | "maximum" | "minItems" | "minProperties", _) => {}
+            ("minimum" | "exclusiveMinimum" | "maximum" | "minItems" | "minProperties", _) => {}
             ("required", Value::Array(names)) => {
                 let missing = |name: &&Value| value.get(name.as_str().unwrap()).is_none();
                 if value.is_object() && names.iter().any(|name| missing(&name)) {

@@ -22,10 +22,11 @@ use crate::modules::Error;
 
 /// What kernel modules bring along, which stay loaded: their settings, and the interface that
 /// each kind of tunnel puts into every namespace.
-const OF_MODULES: [&str; 12] = [
+const OF_MODULES: [&str; 13] = [
     "sysctl net.ipv4.vs.*",
     "sysctl net.netfilter.*",
     "sysctl net.nf_conntrack_max",
+    "sysctl net.sctp.*",
     "link tunl0",
     "link sit0",
     "link ip6tnl0",
@@ -36,9 +37,9 @@ const OF_MODULES: [&str; 12] = [
     "link ip6_vti0",
     "link ip6gre0",
 ];
-/// Every interface has settings, so those of the ones above are listed by them.
-const TUNNELS: [&str; 9] =
-    ["tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0"];
+
+/// The kernel makes this key when the first program asks for fast open, and nobody can take it back.
+const MADE_ONCE: &str = "sysctl net.ipv4.tcp_fastopen_key";
 
 /// Nothing may be left of what the playbook takes away. Afterwards it is applied again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -150,16 +151,23 @@ impl NoResidue {
         }
         let gone = before.iter().filter(|(key, _)| !now.contains_key(*key));
         lines.extend(gone.map(|(key, value)| (key, format!("{} is gone", with(key, value)))));
-        lines.retain(|(key, _)| !self.ignores(key, before));
+        // Every interface brings settings along; it is told itself, or comes with a module.
+        let links = now.keys().filter(|key| !before.contains_key(*key));
+        let links: Vec<String> = links
+            .filter_map(|key| key.strip_prefix("link "))
+            .map(|name| format!(".{}.", name.replace('.', "/")))
+            .collect();
+        let of_link =
+            |key: &str| key.starts_with("sysctl ") && links.iter().any(|link| key.contains(link));
+        lines.retain(|(key, _)| !self.ignores(key, before) && !of_link(key));
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
     fn ignores(&self, key: &str, before: &BTreeMap<String, String>) -> bool {
         let new = !before.contains_key(key);
-        let of_tunnel = |name: &&str| key.contains(&format!(".{name}."));
-        self.ignore.iter().any(|pattern| glob(pattern, key))
+        key == MADE_ONCE
+            || self.ignore.iter().any(|pattern| glob(pattern, key))
             || (new && OF_MODULES.iter().any(|pattern| glob(pattern, key)))
-            || (new && key.starts_with("sysctl ") && TUNNELS.iter().any(of_tunnel))
     }
 }
 
@@ -194,6 +202,8 @@ mod tests {
             ("sysctl net.ipv4.conf.tunl0.rp_filter", "0"),
             ("file /etc/nginx/nginx.conf", "0644 0:0 bb"),
             ("link tunl0", "ipip down mtu 1480"),
+            ("link own.7", "vlan up mtu 1500"),
+            ("sysctl net.ipv4.conf.own/7.rp_filter", "0"),
         ]);
         check::<NoResidue>(&format!("{{ ignore: [{ignore}] }}")).differences(&before, &now)
     }
@@ -205,12 +215,13 @@ mod tests {
             [
                 "address 10.0.0.89/32 on lo is left",
                 "file /etc/nginx/nginx.conf is left",
+                "link own.7 (vlan up mtu 1500) is left",
                 "sysctl net.ipv4.ip_forward is `1`, and was `0`",
                 "file /etc/hosts is gone",
             ]
         );
         assert_eq!(
-            differences("'file /etc/*', 'address *'"),
+            differences("'file /etc/*', 'address *', 'link own.7'"),
             ["sysctl net.ipv4.ip_forward is `1`, and was `0`"]
         );
     }
