@@ -21,6 +21,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
