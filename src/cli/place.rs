@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use nix::unistd::geteuid;
 
 use super::vm::MachineArgs;
 use super::{Exit, complain};
@@ -45,6 +46,9 @@ impl PlaceArgs {
         if vm::inside() {
             return Ok(Place::Here);
         }
+        if !geteuid().is_root() {
+            return self.of_an_ordinary_user();
+        }
         let ipvs = topology.requires_ipvs() && vm::needed();
         // Another kernel may have what this one lacks; that it lacks it too is told in there.
         let needed = ipvs || (!self.no_vm && lab::lacking(topology).is_some());
@@ -59,6 +63,23 @@ impl PlaceArgs {
             }
             _ => Ok(Place::Vm(self.machine.into())),
         }
+    }
+
+    /// Namespaces and overlays of what root owns are root's, and in a VM anybody is.
+    fn of_an_ordinary_user(self) -> Result<Place, Exit> {
+        if self.no_vm {
+            complain(
+                &Diagnostic::new(
+                    "a lab on this kernel is for root, and `--no-vm` refuses a micro-VM",
+                )
+                .hint("leave out `--no-vm`, or run it as root"),
+            );
+            return Err(Exit::Environment);
+        }
+        if !self.vm {
+            anstream::eprintln!("lvsmith: this user is not root, so the lab runs in a micro-VM");
+        }
+        Ok(Place::Vm(self.machine.into()))
     }
 }
 
