@@ -27,8 +27,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_lvsmith");
 /// What marks the processes of a watch.
 const VARIABLE: &str = "LVSMITH_TEST_MARK";
 
-/// How long what was killed may take to be gone; where nothing is wrong it takes milliseconds.
-const GONE: Duration = Duration::from_secs(10);
+/// How long what was killed may take to be gone; where nothing is wrong it takes milliseconds,
+/// unless the machine has much else to do.
+const GONE: Duration = Duration::from_secs(60);
 
 /// What the machine was like, and how to tell what a case started.
 pub(crate) struct Watch {
@@ -84,6 +85,11 @@ impl Watch {
             .env("NO_COLOR", "1")
             .env("TMPDIR", self.temporary.path())
             .env(VARIABLE, &self.name)
+    }
+
+    /// The folder for temporary files.
+    pub(crate) fn temporary(&self) -> &Path {
+        self.temporary.path()
     }
 
     /// Runs the program to its end.
@@ -236,7 +242,8 @@ fn entry(pid: i32) -> Option<Entry> {
     Some(Entry { parent, born, mark: mark.unwrap_or_default(), line })
 }
 
-/// The mounts and links of this machine, and the files that a web server has.
+/// The mounts (named namespaces are some) and links of this machine, the files that a web server
+/// has, and what bears the program's name where temporary files are.
 fn machine() -> Result<BTreeSet<String>> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     let mut all: BTreeSet<String> = mounts.lines().map(|line| format!("mount {line}")).collect();
@@ -246,9 +253,16 @@ fn machine() -> Result<BTreeSet<String>> {
     for folder in ["/etc", "/var/log/nginx", "/var/lib/nginx"] {
         files(Path::new(folder), &mut all);
     }
-    for own in ["/run/nginx.pid", "/run/lvsmith"] {
-        if Path::new(own).exists() {
-            all.insert(format!("file {own}"));
+    if Path::new("/run/nginx.pid").exists() {
+        all.insert("file /run/nginx.pid".into());
+    }
+    for folder in ["/tmp", "/var/tmp", "/dev/shm", "/run"] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A copy of the program is the harness's own.
+            if name.contains("lvsmith") && !name.starts_with("lvsmith-under-test-") {
+                all.insert(format!("file {folder}/{name}"));
+            }
         }
     }
     Ok(all)

@@ -2,8 +2,7 @@
 //! lacking, and the end of the program at any moment. Always a clear word, and nothing left.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::lab;
-use crate::traces::{Watch, ends_within, poll_until, said, signal};
+use crate::traces::{Watch, ends_within, poll_until, signal};
 use crate::two_hosts::TwoHosts;
 use crate::{Case, Needs};
 
@@ -24,7 +23,6 @@ pub(crate) const CASES: &[Case] = &[
     native("bad_days::a_misspelt_service", a_misspelt_service),
     native("bad_days::a_broken_nginx_conf", a_broken_nginx_conf),
     native("bad_days::a_port_that_is_taken", a_port_that_is_taken),
-    native("bad_days::not_root", not_root),
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -163,19 +161,5 @@ fn a_port_that_is_taken() -> Result<()> {
     let said = lab.command("test")?;
     said.exits(2)?.says("bind() to 0.0.0.0:80 failed (98: Address already in use)")?;
     said.says("hint: another program has the port")?;
-    lab.watch.nothing_left()
-}
-
-fn not_root() -> Result<()> {
-    let lab = TwoHosts::new()?;
-    // Somewhere that others can read and run it.
-    fs::set_permissions(lab.path(), fs::Permissions::from_mode(0o755))?;
-    let program = lab.path().join("lvsmith");
-    fs::copy(env!("CARGO_BIN_EXE_lvsmith"), &program)?;
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
-    lab.watch.marked(&mut command).args(["lab", "test", "--no-vm"]).current_dir(lab.path());
-    let said = said(&mut command)?;
-    said.exits(6)?.says("operation not permitted")?.says("run as root, or let a micro-VM")?;
     lab.watch.nothing_left()
 }

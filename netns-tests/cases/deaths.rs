@@ -2,7 +2,8 @@
 //! nothing is left, and the next one works.
 //!
 //! `LVSMITH_DEATHS=200` makes it as many (a tenth of that in micro-VMs) instead of a few, and
-//! `LVSMITH_SEED` repeats a run; a failure tells the seed and the round.
+//! `LVSMITH_SEED` repeats a run; a failure tells the seed and the round. Whoever asked for a number
+//! is told after each round how many there were.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
@@ -64,10 +65,10 @@ fn deaths(place: &[&str], rounds: u64) -> Result<()> {
             format!("seed {seed}, round {round}, {moment:?} after its start; before: {killed:#?}")
         })?;
         killed.push(victim);
-    }
-    if rounds > USUAL {
-        let some = killed.iter().flatten().count();
-        eprintln!("{some} of {rounds} trials lost a process, with seed {seed}");
+        if number("LVSMITH_DEATHS").is_some() {
+            let some = killed.iter().flatten().count();
+            eprintln!("{some} of {} trials lost a process, with seed {seed}", round + 1);
+        }
     }
     watch.run(&arguments)?.exits(0)?;
     watch.nothing_left()

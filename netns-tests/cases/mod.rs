@@ -27,6 +27,7 @@ mod lvs_dr;
 mod modprobe;
 mod modules;
 mod nftables;
+mod ordinary_user;
 mod playbook;
 mod readme;
 mod schedulers;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<Case> {
         modprobe::CASES,
         modules::CASES,
         nftables::CASES,
+        ordinary_user::CASES,
         playbook::CASES,
         readme::CASES,
         schedulers::CASES,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use nix::unistd::geteuid;
 
 use super::vm::MachineArgs;
 use super::{Exit, complain};
@@ -41,32 +42,43 @@ impl PlaceArgs {
     }
 
     /// Whether that lab is to run in a micro-VM. Another kernel may have what this one lacks;
-    /// that it lacks it too is told in there.
+    /// that it lacks it too is told in there. Namespaces and overlays of what root owns are root's,
+    /// and in a VM anybody is root.
     pub(super) fn needs_vm(&self, topology: &Topology) -> bool {
         !vm::inside()
             && !self.no_vm
-            && (self.vm || lacks_ipvs(topology) || lab::lacking(topology).is_some())
+            && (self.vm
+                || !geteuid().is_root()
+                || lacks_ipvs(topology)
+                || lab::lacking(topology).is_some())
+    }
+
+    /// A VM like this; who did not ask for one is told why it is.
+    pub(super) fn vm(self) -> vm::Options {
+        if !self.vm && !geteuid().is_root() {
+            anstream::eprintln!("lvsmith: this user is not root, so the lab runs in a micro-VM");
+        }
+        self.machine.into()
     }
 
     /// Decides; an exit code when it cannot be had.
     pub(super) fn choose(self, topology: &Topology) -> Result<Place, Exit> {
         if self.needs_vm(topology) {
-            return Ok(Place::Vm(self.into()));
+            return Ok(Place::Vm(self.vm()));
         }
-        if self.no_vm && !vm::inside() && lacks_ipvs(topology) {
-            complain(
-                &Diagnostic::new("this kernel has no IPVS, and `--no-vm` refuses a micro-VM")
-                    .hint("leave out `--no-vm`, or load the module: modprobe ip_vs"),
-            );
-            return Err(Exit::Environment);
-        }
-        Ok(Place::Here)
-    }
-}
-
-impl From<PlaceArgs> for vm::Options {
-    fn from(place: PlaceArgs) -> Self {
-        place.machine.into()
+        let refused = if vm::inside() {
+            None
+        } else if !geteuid().is_root() {
+            Some(("a lab on this kernel is for root", "run it as root"))
+        } else if lacks_ipvs(topology) {
+            Some(("this kernel has no IPVS", "load the module: modprobe ip_vs"))
+        } else {
+            None
+        };
+        let Some((why, instead)) = refused else { return Ok(Place::Here) };
+        let refused = Diagnostic::new(format!("{why}, and `--no-vm` refuses a micro-VM"));
+        complain(&refused.hint(format!("leave out `--no-vm`, or {instead}")));
+        Err(Exit::Environment)
     }
 }
 

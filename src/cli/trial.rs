@@ -61,7 +61,7 @@ pub(super) fn run(mut test: Test) -> ExitCode {
             return exit.into();
         }
         if several::share_vm(&runs, &test.place) {
-            return place::again(test.place.into(), test.kept.folders());
+            return place::again(test.place.vm(), test.kept.folders());
         }
         return several::run(&runs, test.jobs, &test.kept, test.run.output.format(), &test.place);
     }

@@ -62,10 +62,13 @@ pub(super) fn enter(folder: &Path) -> Result<(), Error> {
     for mount in &data {
         bring(mount, &root, &mut layers)?;
     }
-    if mounts::hidden(folder) && !data.iter().any(|mount| folder.starts_with(&mount.point)) {
-        let target = below(&root, folder);
-        made(&target)?;
-        layers.over(folder, &target, MsFlags::empty())?;
+    for seen in [Some(folder.to_owned()), kernel_modules()].into_iter().flatten() {
+        let brought = data.iter().any(|mount| seen.starts_with(&mount.point));
+        if mounts::hidden(&seen) && !brought {
+            let target = below(&root, &seen);
+            made(&target)?;
+            layers.over(&seen, &target, MsFlags::empty())?;
+        }
     }
     kernel_filesystems(&root)?;
     devices(&root.join("dev"))?;
@@ -77,6 +80,12 @@ pub(super) fn enter(folder: &Path) -> Result<(), Error> {
         .map_err(|errno| Error::refused("let go of the old root", errno))?;
     chdir("/").map_err(|errno| Error::refused("enter the new root", errno))?;
     protect()
+}
+
+/// Where the modules of this kernel really are: in a micro-VM in the cache of whoever started it.
+fn kernel_modules() -> Option<PathBuf> {
+    let release = nix::sys::utsname::uname().ok()?.release().to_owned();
+    fs::canonicalize(Path::new("/lib/modules").join(release)).ok()
 }
 
 /// The folders of overlays.

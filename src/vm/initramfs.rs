@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::cpio::Archive;
 use super::error::Error;
 use super::kernel::Kernel;
+use super::withheld::{self, Withheld};
 use super::{cache, elf, unpack};
 
 /// Where the guest finds its instructions.
@@ -26,6 +27,8 @@ pub struct Instructions {
     pub modules: Option<PathBuf>,
     /// Folders of the host to be written through; their tags are `share0`, `share1`, ...
     pub shares: Vec<PathBuf>,
+    /// What of the host's root is not for the user that started the VM.
+    pub withheld: Vec<Withheld>,
     /// The host's name.
     pub hostname: String,
 }
@@ -41,6 +44,7 @@ pub fn build(kernel: &Kernel, shares: &[PathBuf]) -> Result<File, Error> {
         boot: boot.iter().map(|(name, _)| name.clone()).collect(),
         modules: kernel.modules.clone(),
         shares: shares.to_vec(),
+        withheld: withheld::all(),
         hostname: hostname.to_string_lossy().into_owned(),
     };
     let instructions = serde_json::to_vec(&instructions)

@@ -32,6 +32,7 @@ mod modules;
 mod qemu;
 mod signals;
 mod unpack;
+mod withheld;
 
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;

@@ -17,6 +17,7 @@ use nix::unistd::{chdir, chroot, sethostname};
 use crate::vm::error::Error;
 use crate::vm::initramfs::{INSTRUCTIONS, Instructions};
 use crate::vm::unpack;
+use crate::vm::withheld::Withheld;
 
 /// Bytes in one message of 9p. Larger means fewer round trips; qemu warns below 8 KiB.
 const MESSAGE: u32 = 512 << 10;
@@ -35,7 +36,7 @@ pub fn boot() -> Result<File, Error> {
     for module in &instructions.boot {
         load(module)?;
     }
-    root()?;
+    root(&instructions.withheld)?;
     for (at, share) in instructions.shares.iter().enumerate() {
         let target = Path::new("/root").join(share.strip_prefix("/").unwrap_or(share));
         // Writable mappings need the cache, which then holds pages but no names.
@@ -67,13 +68,17 @@ fn load(module: &str) -> Result<(), Error> {
 }
 
 /// The host's root, read-only, under a writable layer that is gone with the VM.
-fn root() -> Result<(), Error> {
+fn root(withheld: &[Withheld]) -> Result<(), Error> {
     // The host's files are taken not to change: what was read once is not asked for again.
     let options = format!("trans=virtio,version=9p2000.L,msize={MESSAGE},cache=loose");
     mounted("root", "/lower", "9p", MsFlags::MS_RDONLY, &options)?;
     filesystem("tmpfs", "/writable", "tmpfs", "mode=755")?;
     for folder in ["/writable/upper", "/writable/work"] {
         std::fs::create_dir(folder).map_err(Error::io(format!("make `{folder}`")))?;
+    }
+    for one in withheld {
+        one.stand_in(Path::new("/lower"), Path::new("/writable/upper"))
+            .map_err(Error::io("put empty files in place of those that may not be read"))?;
     }
     let options = "lowerdir=/lower,upperdir=/writable/upper,workdir=/writable/work";
     filesystem("overlay", "/root", "overlay", options)
