@@ -58,6 +58,7 @@ fn failed(check: &str, problem: &str, causes: &[&str]) -> Result<()> {
 fn only_broken() -> Result<()> {
     tried()?.failed_in(&[
         "a real server is drained",
+        "a real server is drained, and many ask at a time",
         "the scheduler is another",
         "nginx is stopped",
         "the VIP is not bound",
@@ -71,6 +72,11 @@ fn drained() -> Result<()> {
     failed(
         "a real server is drained",
         "`rs2` answered no request",
+        &["the weight of 192.168.0.94:80 (rs2) is 0: it takes nothing new"],
+    )?;
+    failed(
+        "a real server is drained, and many ask at a time",
+        "`rs2` answered 0 requests, not 2",
         &["the weight of 192.168.0.94:80 (rs2) is 0: it takes nothing new"],
     )
 }

@@ -49,6 +49,12 @@ const WRONG: &[(&str, &[&str])] = &[
     ("no other takes over", &["2 new connections were given to rs1"]),
     ("a drain that cuts off", &["an open connection failed", "a new connection failed"]),
     ("the back end sees the client", &["the back end sees 10.20.0.9, not 10.20.0.77"]),
+    ("a connection does not stay", &["connection 1: it was answered by rs"]),
+    (
+        "a connection is not kept",
+        &["request 2: the server closes the connection after the answer before"],
+    ),
+    ("many at a time are not shared", &["`rs1` answered 4 requests, not 2"]),
     ("somebody had the address", &["`rs2` said", "by an ARP question from eth0 in back"]),
     (
         "somebody looked for duplicates",

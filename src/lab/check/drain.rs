@@ -20,7 +20,6 @@
 
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,13 +98,9 @@ impl Drain {
         let acted = self.by.act(hosts);
         let new = acted.and_then(|_| {
             let probe = probe::Http {
-                url: self.url.clone(),
-                requests: self.requests,
+                connections: self.requests,
                 timeout: self.timeout,
-                source: None,
-                sources: Vec::new(),
-                source_port: None,
-                headers: IndexMap::new(),
+                ..probe::Http::new(self.url.clone())
             };
             look(hosts, &self.from, probe)
         });

@@ -209,7 +209,14 @@ impl Check for Failover {
         let local = SocketAddr::new(IpAddr::from(Ipv4Addr::UNSPECIFIED), 0);
         let answer = |shot: &&Shot| {
             let outcome = Outcome::Failed(shot.failure.clone()?);
-            Some(Answer { local, peer, seconds: shot.seconds, reply_macs: Vec::new(), outcome })
+            Some(Answer {
+                local,
+                peer,
+                seconds: shot.seconds,
+                reply_macs: Vec::new(),
+                outcome,
+                later: Vec::new(),
+            })
         };
         let requests = seen.failed(seen.broken, seen.healed).iter().filter_map(answer).collect();
         let answers = Answers { requests, not_sent: 0, capture: Coverage::Complete };

@@ -1,4 +1,5 @@
-//! `http`: requests from a host, and who must answer them in which order.
+//! `http`: requests from a host, one or several over a connection, one connection after the other
+//! or several at a time; and who must answer them, how often and in which order.
 
 use std::net::SocketAddr;
 
@@ -17,7 +18,7 @@ mod written;
 pub(super) use written::Written;
 use written::{Expect, SourceSeen};
 
-/// Requests over fresh connections, one after the other.
+/// Requests over fresh connections.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Http {
@@ -50,6 +51,7 @@ impl Check for Http {
     fn judge(&self, seen: &Answers, lab: &Roster) -> Verdict {
         let mut verdict = Verdict::default();
         self.judge_each(seen, &mut verdict);
+        self.judge_connections(seen, &mut verdict);
         self.spread.judge(seen, lab, UNNAMED, &mut verdict);
         verdict
     }
@@ -80,10 +82,36 @@ impl Check for Http {
 
 impl Http {
     fn requests(&self) -> String {
-        match self.probe.requests {
-            1 => "1 request".into(),
-            requests => format!("{requests} requests"),
+        let probe::Http { connections, keep_alive, concurrency, .. } = self.probe;
+        let count = |number: u32, unit: &str| match number {
+            1 => format!("1 {unit}"),
+            number => format!("{number} {unit}s"),
+        };
+        let mut text = count(connections.saturating_mul(keep_alive), "request");
+        if keep_alive > 1 {
+            text += &format!(" over {}", count(connections, "connection"));
         }
+        if concurrency > 1 {
+            text += &format!(", {concurrency} connections at a time,");
+        }
+        text
+    }
+
+    /// That all requests over a connection are answered by one server: IPVS balances connections.
+    fn judge_connections<'a>(&self, seen: &'a Answers, verdict: &mut Verdict) {
+        if self.probe.keep_alive == 1 {
+            return;
+        }
+        verdict.expect("each connection stays with one server");
+        let mut wrong = Grouped::default();
+        for (number, answer) in (1..).zip(&seen.requests) {
+            let name = |one: &'a probe::Outcome| one.response()?.real_server();
+            let names: Vec<&str> = answer.outcomes().filter_map(name).collect();
+            if names.windows(2).any(|pair| pair.first() != pair.last()) {
+                wrong.add(number, format!("it was answered by {}", draw::order(&names)));
+            }
+        }
+        wrong.tell_as("connection", verdict);
     }
 
     /// Status and body of each answer, and that there is one.
@@ -96,8 +124,12 @@ impl Http {
             }
         }
         let mut wrong = Grouped::default();
-        for (number, answer) in (1..).zip(&seen.requests) {
-            let response = match &answer.outcome {
+        let each = seen.requests.iter().enumerate().flat_map(|(connection, answer)| {
+            let first = connection * self.probe.keep_alive as usize + 1;
+            (first..).zip(answer.outcomes()).map(move |(number, outcome)| (number, answer, outcome))
+        });
+        for (number, answer, outcome) in each {
+            let response = match outcome {
                 probe::Outcome::Response(response) => response,
                 probe::Outcome::Failed(failure) => {
                     wrong.add(number, failure.to_string());

@@ -14,7 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -140,13 +140,10 @@ impl Persistence {
         requests: u32,
     ) -> Result<Answers, CallError> {
         let probe = probe::Http {
-            url: self.url.clone(),
-            requests,
+            connections: requests,
             timeout: self.timeout,
             source: client.source,
-            sources: Vec::new(),
-            source_port: None,
-            headers: IndexMap::new(),
+            ..probe::Http::new(self.url.clone())
         };
         look(hosts, &client.host, probe)
     }

@@ -28,9 +28,16 @@ pub(super) struct Spread {
     pub(super) share: IndexMap<String, u32>,
     /// Who must hand the replies over.
     pub(super) reply_from: Option<ReplyFrom>,
+    /// Whether each answer stands for a connection with several requests.
+    pub(super) of_connections: bool,
 }
 
 impl Spread {
+    /// What is counted.
+    fn unit(&self) -> &'static str {
+        if self.of_connections { "connection" } else { "request" }
+    }
+
     /// How many requests to make: as many as is written, or as the expectations need.
     pub(super) fn requests(&self, written: Option<u32>) -> Result<u32, String> {
         for (at, name) in self.round_robin.iter().enumerate() {
@@ -41,10 +48,11 @@ impl Spread {
                 ));
             }
         }
+        let unit = self.unit();
         let cycle = self.round_robin.len().max(self.order.len());
         let cycle = u32::try_from(cycle).unwrap_or(u32::MAX);
         let sum = self.share.values().try_fold(0_u32, |sum, count| sum.checked_add(*count));
-        let sum = sum.ok_or("`share` adds up to more requests than can be counted")?;
+        let sum = sum.ok_or("`share` adds up to more than can be counted")?;
         let by_expectation = match (sum, cycle) {
             (0, 0) => 1,
             (0, cycle) => cycle.saturating_mul(3),
@@ -56,14 +64,14 @@ impl Spread {
         }
         if !self.share.is_empty() && sum != requests {
             return Err(format!(
-                "`share` adds up to {sum}, but {requests} requests are made\n\
+                "`share` adds up to {sum}, but {requests} {unit}s are made\n\
                  hint: leave `requests` out, or make them agree"
             ));
         }
         if requests < cycle {
             return Err(format!(
-                "{requests} requests cannot show a round of {cycle}\n\
-                 hint: three rounds are {} requests",
+                "{requests} {unit}s cannot show a round of {cycle}\n\
+                 hint: three rounds are {} {unit}s",
                 cycle.saturating_mul(3)
             ));
         }
@@ -122,13 +130,17 @@ impl Spread {
                 Some(None) | None => {}
             }
         }
-        wrong.tell(verdict);
+        wrong.tell_as(self.unit(), verdict);
         if !named.is_empty() {
             verdict.see(draw::order(&named));
         }
         let failed = seen.requests.iter().filter(|answer| answer.response().is_none()).count();
         if failed > 0 {
-            verdict.see(format!("{failed} of {} requests without an answer", seen.requests.len()));
+            verdict.see(format!(
+                "{failed} of {} {}s without an answer",
+                seen.requests.len(),
+                self.unit()
+            ));
         }
         named
     }
@@ -148,6 +160,7 @@ impl Spread {
 
     fn judge_order(&self, named: &[&str], verdict: &mut Verdict) {
         let Self { round_robin, order, .. } = self;
+        let unit = self.unit();
         for deviation in [order::in_turn(named, round_robin), order::in_cycle(named, order)]
             .into_iter()
             .flatten()
@@ -155,21 +168,21 @@ impl Spread {
             let order::Deviation { request, expected, seen } = deviation;
             verdict.problem(match expected {
                 Some(expected) => format!(
-                    "not in turn: request {request} was answered by `{seen}`, and it was \
+                    "not in turn: {unit} {request} was answered by `{seen}`, and it was \
                      `{expected}`'s"
                 ),
                 None if round_robin.contains(&seen) => format!(
-                    "not in turn: request {request} was answered by `{seen}` again, before all \
+                    "not in turn: {unit} {request} was answered by `{seen}` again, before all \
                      others were"
                 ),
                 None => {
-                    format!("`{seen}` answered request {request}, and is not one of those in turn")
+                    format!("`{seen}` answered {unit} {request}, and is not one of those in turn")
                 }
             });
         }
         for name in self.servers().iter().filter(|name| !named.contains(name)) {
             if !self.share.contains_key(*name) {
-                verdict.problem(format!("`{name}` answered no request"));
+                verdict.problem(format!("`{name}` answered no {unit}"));
             }
         }
     }
@@ -178,11 +191,12 @@ impl Spread {
         if self.share.is_empty() {
             return;
         }
+        let unit = self.unit();
         let count = |name: &str| named.iter().filter(|one| **one == name).count();
         for (name, wanted) in &self.share {
             let got = count(name);
             if got != *wanted as usize {
-                verdict.problem(format!("`{name}` answered {got} requests, not {wanted}"));
+                verdict.problem(format!("`{name}` answered {got} {unit}s, not {wanted}"));
             }
         }
         let mut others: Vec<&str> = named.to_vec();
@@ -190,7 +204,7 @@ impl Spread {
         others.sort_unstable();
         others.dedup();
         for name in others {
-            verdict.problem(format!("`{name}` answered {} requests, not 0", count(name)));
+            verdict.problem(format!("`{name}` answered {} {unit}s, not 0", count(name)));
         }
     }
 
@@ -218,7 +232,7 @@ impl Spread {
             ReplyFrom::RealServer => format!("{right} replies straight from the real server"),
             ReplyFrom::Host(host) => format!("{right} replies by way of {host}"),
         });
-        wrong.tell(verdict);
+        wrong.tell_as(self.unit(), verdict);
     }
 }
 

@@ -188,7 +188,7 @@ impl Tcp {
     fn into_talk(self) -> Result<Talk<Self>, String> {
         let TcpExpect { refused, reply, reply_contains, round_robin, order, share, reply_from } =
             self.expect;
-        let spread = Spread { round_robin, order, share, reply_from };
+        let spread = Spread { round_robin, order, share, reply_from, ..Spread::default() };
         let expect = Expect { refused, silence: false, reply, contains: reply_contains };
         let named = !spread.servers().is_empty();
         let listens = named || expect.reply.is_some() || expect.contains.is_some();
@@ -233,7 +233,7 @@ impl Udp {
             (None, None, None) => Vec::new(),
             _ => return Err("give one of `send`, `send_hex` and `dns`".into()),
         };
-        let spread = Spread { round_robin, order, share, reply_from };
+        let spread = Spread { round_robin, order, share, reply_from, ..Spread::default() };
         let expect = Expect { refused, silence, reply, contains: reply_contains };
         let heard = !spread.servers().is_empty() || expect.reply.is_some();
         if (refused || silence) && (heard || expect.contains.is_some() || refused == silence) {

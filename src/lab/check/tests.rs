@@ -90,6 +90,7 @@ pub(super) fn answers(names: &str) -> Answers {
             seconds: 0.001,
             reply_macs: last.map(mac).into_iter().collect(),
             outcome,
+            later: Vec::new(),
         }
     };
     Answers {

@@ -4,6 +4,7 @@
 //! this is the proof that the director was passed by. Frames are filtered here rather than
 //! by a BPF program: a prober's own traffic is small, and the filter is then plain code.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -37,27 +38,22 @@ struct Segment {
 #[derive(Debug)]
 pub(super) struct Capture {
     socket: Result<PacketSocket, String>,
-    seen: Vec<Segment>,
+    /// The senders to each port of this host, first seen first, by whom they speak for.
+    seen: HashMap<(SocketAddr, u16), Vec<MacAddress>>,
 }
 
 impl Capture {
     /// Starts; a capture that cannot start is not an error, but says so in its coverage.
     pub(super) fn start() -> Self {
         let socket = PacketSocket::open(packet::ALL, None);
-        Self { socket: socket.map_err(|error| describe(&error)), seen: Vec::new() }
+        Self { socket: socket.map_err(|error| describe(&error)), seen: HashMap::new() }
     }
 
-    /// The senders, first seen first, of what came over one connection since the last call.
+    /// The senders, first seen first, of what came over one connection since it was last asked
+    /// for. What came over others is kept: they may be in use at the same time.
     pub(super) fn replies(&mut self, peer: SocketAddr, local_port: u16) -> Vec<MacAddress> {
         self.drain();
-        let mut senders = Vec::new();
-        for segment in self.seen.drain(..) {
-            let ours = segment.source == peer && segment.destination.port() == local_port;
-            if ours && !senders.contains(&segment.ethernet_source) {
-                senders.push(segment.ethernet_source);
-            }
-        }
-        senders
+        self.seen.remove(&(peer, local_port)).unwrap_or_default()
     }
 
     /// Ends, and says what it is worth.
@@ -74,7 +70,14 @@ impl Capture {
         let failure = loop {
             match socket.receive(None) {
                 Ok(Some(frame)) if frame.outgoing => {}
-                Ok(Some(frame)) => self.seen.extend(segment(frame.bytes)),
+                Ok(Some(frame)) => {
+                    let Some(segment) = segment(frame.bytes) else { continue };
+                    let connection = (segment.source, segment.destination.port());
+                    let senders = self.seen.entry(connection).or_default();
+                    if !senders.contains(&segment.ethernet_source) {
+                        senders.push(segment.ethernet_source);
+                    }
+                }
                 Ok(None) => return,
                 Err(error) => break describe(&error),
             }

@@ -1,8 +1,10 @@
 //! Real requests from this host: a fresh TCP connection for each, as a balancer that
-//! schedules by connection wants it, one after the other so that their order means something.
+//! schedules by connection wants it, one after the other so that their order means something;
+//! or several over each connection, and several connections at a time.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,10 +34,16 @@ const TRIES: usize = 1000;
 pub struct Http {
     /// What to ask for.
     pub url: Url,
-    /// How many requests, one after the other.
+    /// How many connections.
     #[serde(default = "one")]
-    pub requests: u32,
-    /// How long one request may take, from the first SYN to the last byte.
+    pub connections: u32,
+    /// How many requests over each of them, one after the other.
+    #[serde(default = "one")]
+    pub keep_alive: u32,
+    /// How many connections are open at a time.
+    #[serde(default = "one")]
+    pub concurrency: u32,
+    /// How long one request may take to the last byte, the first over a connection from the SYN.
     #[serde(default = "Http::default_timeout")]
     pub timeout: Seconds,
     /// The client's address, when it has several.
@@ -59,7 +67,7 @@ fn one() -> u32 {
 /// What became of the requests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
-    /// One for each request that was made, in their order.
+    /// One for each connection, in the order in which they were begun; most have one request.
     pub requests: Vec<Answer>,
     /// Requests that were not made any more, since those before timed out in a row.
     pub not_sent: u32,
@@ -68,8 +76,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Asks so often, one after the other; `ask` is told how often that was done before. When
-    /// several in a row timed out, the rest would do the same, slowly.
+    /// Asks so often, one after the other; `ask` is told how often that was done before.
     pub(super) fn of(
         requests: u32,
         mut ask: impl FnMut(usize, &mut Capture) -> Result<Answer, Error>,
@@ -78,8 +85,7 @@ impl Answers {
         let mut answers: Vec<Answer> = Vec::new();
         while answers.len() < requests as usize {
             answers.push(ask(answers.len(), &mut capture)?);
-            let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
-            if answers.iter().rev().take_while(|answer| timed_out(answer)).count() == GIVE_UP {
+            if hopeless(&answers) {
                 break;
             }
         }
@@ -89,7 +95,13 @@ impl Answers {
     }
 }
 
-/// What became of one request.
+/// When several in a row timed out, the rest would do the same, slowly.
+fn hopeless(answers: &[Answer]) -> bool {
+    let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
+    answers.iter().rev().take_while(|answer| timed_out(answer)).count() >= GIVE_UP
+}
+
+/// What became of one connection, and of the requests over it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// Where it came from.
@@ -100,18 +112,23 @@ pub struct Answer {
     pub seconds: f64,
     /// The Ethernet sources of what came back over its connection, first seen first.
     pub reply_macs: Vec<MacAddress>,
-    /// What came back.
+    /// What came back, for the first request.
     pub outcome: Outcome,
+    /// What came back for those after it, over the same connection; no more than one failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<Outcome>,
 }
 
 impl Answer {
+    /// What came back for each request.
+    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        std::iter::once(&self.outcome).chain(&self.later)
+    }
+
     /// The response, if there is one.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
-        match &self.outcome {
-            Outcome::Response(response) => Some(response),
-            Outcome::Failed(_) => None,
-        }
+        self.outcome.response()
     }
 
     /// The failure, if there is one.
@@ -132,6 +149,17 @@ pub enum Outcome {
     Response(Response),
     /// None.
     Failed(Failure),
+}
+
+impl Outcome {
+    /// The response, if it is one.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        match self {
+            Self::Response(response) => Some(response),
+            Self::Failed(_) => None,
+        }
+    }
 }
 
 /// Why a request got no response.
@@ -179,6 +207,22 @@ pub enum Trouble {
 }
 
 impl Http {
+    /// One request, as usual.
+    #[must_use]
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            connections: 1,
+            keep_alive: 1,
+            concurrency: 1,
+            timeout: Self::default_timeout(),
+            source: None,
+            sources: Vec::new(),
+            source_port: None,
+            headers: IndexMap::new(),
+        }
+    }
+
     /// Three seconds: an emulated machine under load stays below one, and a lost SYN is sent
     /// again after one.
     #[must_use]
@@ -188,55 +232,162 @@ impl Http {
 
     pub(super) fn run(&self) -> Result<Answers, Error> {
         let peer = self.url.here()?;
-        let request = request(&self.url, &self.headers, true)?;
-        Answers::of(self.requests, |made, capture| {
-            let turn = made.checked_rem(self.sources.len());
-            let from = turn.and_then(|turn| self.sources.get(turn).copied()).or(self.source);
-            self.ask(peer, from, &request, capture)
-        })
+        let requests = Requests {
+            each: request(&self.url, &self.headers, false)?,
+            last: request(&self.url, &self.headers, true)?,
+        };
+        let capture = Mutex::new(Capture::start());
+        let mut answers: Vec<Answer> = Vec::new();
+        while answers.len() < self.connections as usize && !hopeless(&answers) {
+            let left = self.connections as usize - answers.len();
+            let together = left.min(self.concurrency.max(1) as usize);
+            // Who has connected waits for the others, so that all are open at the same time.
+            let barrier = Barrier::new(together);
+            let one = |number: usize| self.ask(peer, number, &requests, &barrier, &capture);
+            let first = answers.len();
+            let made: Vec<Result<Answer, Error>> = match together {
+                1 => vec![one(first)],
+                _ => thread::scope(|scope| {
+                    let begun: Vec<_> = (first..first + together)
+                        .map(|number| scope.spawn(move || one(number)))
+                        .collect();
+                    let ended = |thread: thread::ScopedJoinHandle<'_, _>| {
+                        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                    };
+                    begun.into_iter().map(ended).collect()
+                }),
+            };
+            for answer in made {
+                answers.push(answer?);
+            }
+        }
+        let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
+        let not_sent = self.connections.saturating_sub(made).saturating_mul(self.keep_alive.max(1));
+        let capture = capture.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Answers { requests: answers, not_sent, capture: capture.finish() })
     }
 
-    /// Makes one request; an error is one of this host, before anything was sent.
+    /// Makes one connection and the requests over it; an error is one of this host, before
+    /// anything was sent.
     fn ask(
         &self,
         peer: SocketAddr,
-        from: Option<IpAddr>,
-        request: &[u8],
-        capture: &mut Capture,
+        number: usize,
+        requests: &Requests,
+        together: &Barrier,
+        capture: &Mutex<Capture>,
     ) -> Result<Answer, Error> {
         let start = Instant::now();
-        let deadline = start + self.timeout.0;
-        let (socket, port, outcome, seconds) = loop {
+        let turn = number.checked_rem(self.sources.len());
+        let from = turn.and_then(|turn| self.sources.get(turn).copied()).or(self.source);
+        let connected = self.connect(peer, from, start + self.timeout.0);
+        together.wait();
+        let Connected { socket, port, failure: failed } = connected?;
+        // The wait for others is not the server's.
+        let deadline = match self.concurrency {
+            0 | 1 => start + self.timeout.0,
+            _ => Instant::now() + self.timeout.0,
+        };
+        let mut connection = Timed { socket: &socket, deadline };
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        if let Some(broken) = failed {
+            outcomes.push(Outcome::Failed(failure(Stage::Connect, &broken)));
+        }
+        let mut seconds = start.elapsed().as_secs_f64();
+        let keep_alive = self.keep_alive.max(1);
+        while outcomes.len() < keep_alive as usize
+            && !matches!(outcomes.last(), Some(Outcome::Failed(_)))
+        {
+            if !outcomes.is_empty() {
+                connection.deadline = Instant::now() + self.timeout.0;
+            }
+            let last = outcomes.len() + 1 == keep_alive as usize;
+            let request = if last { &requests.last } else { &requests.each };
+            let (outcome, ended) = match over(&mut connection, request) {
+                Ok((response, ended)) => (Outcome::Response(response), ended.filter(|_| !last)),
+                Err(failed) => (Outcome::Failed(failed), None),
+            };
+            outcomes.push(outcome);
+            if outcomes.len() == 1 {
+                seconds = start.elapsed().as_secs_f64();
+            }
+            outcomes.extend(ended.map(Outcome::Failed));
+        }
+        if let Some(Outcome::Response(_)) = outcomes.last() {
+            connection.let_the_server_close();
+        }
+        // Only connecting chooses the address, and a failure takes it back.
+        let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+        let local = local.unwrap_or(SocketAddr::new(unspecified(peer), port));
+        let reply_macs = capture.lock().unwrap_or_else(PoisonError::into_inner).replies(peer, port);
+        let later = outcomes.split_off(1);
+        let outcome = outcomes.remove(0);
+        Ok(Answer { local, peer, seconds, reply_macs, outcome, later })
+    }
+
+    /// Connects. The connection before, from the same port, may be on its last packets yet.
+    fn connect(
+        &self,
+        peer: SocketAddr,
+        from: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<Connected, Error> {
+        loop {
             let tcp = |domain| Socket::new(domain, Type::STREAM, None);
             let socket = source(peer, from, self.source_port, tcp)?;
             let local = socket.local_addr().map(|address| address.as_socket());
             let port = local.ok().flatten().map_or(0, |local| local.port());
-            let mut connection = Timed { socket: &socket, deadline };
-            let outcome = exchange(&mut connection, peer, request);
-            let seconds = start.elapsed().as_secs_f64();
-            match outcome {
-                Ok(response) => {
-                    connection.let_the_server_close();
-                    break (socket, port, Outcome::Response(response), seconds);
-                }
-                // The connection before, from this same port, is on its last packets.
-                Err((Stage::Connect, Broken::Io(error)))
-                    if error.kind() == ErrorKind::AddrNotAvailable
-                        && self.source_port.is_some()
-                        && Instant::now() < deadline =>
-                {
-                    thread::sleep(Duration::from_millis(2));
-                }
-                Err((stage, broken)) => {
-                    break (socket, port, Outcome::Failed(failure(stage, &broken)), seconds);
-                }
+            let connected = Timed { socket: &socket, deadline }.connect(peer);
+            let again = connected.as_ref().is_err_and(|error| {
+                error.kind() == ErrorKind::AddrNotAvailable
+                    && self.source_port.is_some()
+                    && Instant::now() < deadline
+            });
+            if !again {
+                return Ok(Connected { socket, port, failure: connected.err().map(Broken::Io) });
             }
-        };
-        // Only connecting chooses the address, and a failure takes it back.
-        let local = socket.local_addr().ok().and_then(|address| address.as_socket());
-        let local = local.unwrap_or(SocketAddr::new(unspecified(peer), port));
-        Ok(Answer { local, peer, seconds, reply_macs: capture.replies(peer, port), outcome })
+            thread::sleep(Duration::from_millis(2));
+        }
     }
+}
+
+/// The bytes of requests.
+#[derive(Debug)]
+struct Requests {
+    /// Of one that others follow.
+    each: Vec<u8>,
+    /// Of the last one over a connection.
+    last: Vec<u8>,
+}
+
+/// A connection, or why there is none.
+#[derive(Debug)]
+struct Connected {
+    socket: Socket,
+    port: u16,
+    failure: Option<Broken>,
+}
+
+/// One request over a connection that stands, and why no other can follow it.
+fn over(
+    connection: &mut Timed<'_>,
+    request: &[u8],
+) -> Result<(Response, Option<Failure>), Failure> {
+    connection.send(request).map_err(|error| failure(Stage::Send, &error.into()))?;
+    let answer =
+        http::read(connection, WANTED).map_err(|broken| failure(Stage::Receive, &broken))?;
+    let closes = answer.headers.iter().any(|(name, value)| {
+        name == "connection"
+            && value.split(',').any(|word| word.trim().eq_ignore_ascii_case("close"))
+    });
+    let why = match (closes, answer.truncated) {
+        (true, _) => Some("the server closes the connection after the answer before"),
+        (_, true) => Some("the answer before is too long for another one after it"),
+        _ => None,
+    };
+    let (stage, trouble) = (Stage::Send, Trouble::Closed);
+    let ended = why.map(|why| Failure { stage, trouble, message: why.into() });
+    Ok((answer.into(), ended))
 }
 
 /// A socket bound before it connects, so that its port is known even when that fails; to an

@@ -82,7 +82,14 @@ impl Talk {
         let seconds = start.elapsed().as_secs_f64();
         let local = socket.local_addr().ok().and_then(|address| address.as_socket());
         let local = local.unwrap_or(SocketAddr::new(unspecified(peer), port));
-        Ok(Answer { local, peer, seconds, reply_macs: capture.replies(peer, port), outcome })
+        Ok(Answer {
+            local,
+            peer,
+            seconds,
+            reply_macs: capture.replies(peer, port),
+            outcome,
+            later: Vec::new(),
+        })
     }
 
     fn socket(&self, domain: Domain) -> io::Result<Socket> {

@@ -144,7 +144,7 @@ fn does_not_call_a_reply_straight_when_its_sender_was_not_seen() {
 fn makes_as_many_requests_as_its_expectations_need() {
     let requests = |expect: &str| {
         let yaml = format!("{{ from: client, url: 'http://web/', expect: {{ {expect} }} }}");
-        check::<Http>(&yaml).probe.requests
+        check::<Http>(&yaml).probe.connections
     };
     assert_eq!(requests(""), 1);
     assert_eq!(requests(TURN), 9);
@@ -163,4 +163,74 @@ fn refuses_expectations_that_contradict_each_other() {
     assert!(error("expect: { round_robbin: [rs1] }").contains("did you mean `round_robin`"));
     assert!(error("timeout: 0").contains("not a number of seconds"));
     assert!(error("source_port: 70000").contains("0 to 65535"));
+}
+
+fn kept(connections: &[&[&str]]) -> Answers {
+    let mut seen = answers(&connections.iter().map(|names| names[0]).collect::<Vec<_>>().join(" "));
+    for (answer, names) in seen.requests.iter_mut().zip(connections) {
+        let later = answers(&names[1..].join(" "));
+        answer.later = later.requests.into_iter().map(|one| one.outcome).collect();
+    }
+    seen
+}
+
+#[test]
+fn wants_a_connection_to_stay_with_one_server() {
+    let check: Http = check(
+        "{ from: client, url: 'http://192.168.0.89/', requests: 6, keep_alive: 3, \
+         expect: { share: { rs1: 1, rs2: 1 } } }",
+    );
+    assert_eq!(
+        Check::title(&check),
+        "6 requests over 2 connections from client to http://192.168.0.89/"
+    );
+    let problems = |seen: &Answers| check.judge(seen, &lab()).problems;
+    assert_eq!(problems(&kept(&[&["rs1", "rs1", "rs1"], &["rs2", "rs2", "rs2"]])), [""; 0]);
+    assert_eq!(
+        problems(&kept(&[&["rs1", "rs2", "rs1"], &["rs2", "rs2", "rs2"]])),
+        ["connection 1: it was answered by rs1 rs2 rs1"]
+    );
+    assert_eq!(
+        problems(&kept(&[&["rs1", "rs1", "rs1"], &["rs1", "rs1", "!"]])),
+        [
+            "request 6: connection refused",
+            "`rs1` answered 2 connections, not 1",
+            "`rs2` answered 0 connections, not 1",
+        ]
+    );
+}
+
+#[test]
+fn counts_connections_where_several_requests_share_one() {
+    let read = |rest: &str| {
+        check::<Http>(&format!("{{ from: client, url: 'http://web/', keep_alive: 4, {rest} }}"))
+    };
+    assert_eq!(read("expect: { share: { rs1: 2, rs2: 2 } }").probe.connections, 4);
+    assert_eq!(read(&format!("expect: {{ {TURN} }}")).probe.connections, 9);
+    assert_eq!(read("requests: 8").probe.connections, 2);
+    let error = |rest: &str| {
+        check_error::<Http>(&format!("{{ from: client, url: 'http://web/', {rest} }}"))
+    };
+    assert!(error("keep_alive: 4, requests: 6").contains("by 4 over each connection"));
+    assert!(error("keep_alive: 0").contains('0'));
+    let short = error("keep_alive: 2, requests: 4, expect: { share: { rs1: 4 } }");
+    assert!(short.contains("`share` adds up to 4, but 2 connections are made"), "{short}");
+}
+
+#[test]
+fn has_no_order_of_connections_at_the_same_time() {
+    let error = |rest: &str| {
+        let check = format!("{{ from: client, url: 'http://web/', concurrency: 3, {rest} }}");
+        check_error::<Http>(&check)
+    };
+    let turn = error(&format!("expect: {{ {TURN} }}"));
+    assert!(turn.contains("`round_robin` asks for an order") && turn.contains("`share`"), "{turn}");
+    assert!(error("expect: { order: [rs1, rs2] }").contains("`order` asks for an order"));
+    assert!(error("requests: 3, source_port: 4000").contains("leave `source_port` out"));
+    assert!(error("requests: 2").contains("2 connections are never 3 at a time"));
+    let shared: Http = check(&format!(
+        "{{ from: client, url: 'http://web/', concurrency: 3, expect: {{ {SHARE} }} }}"
+    ));
+    assert_eq!((shared.probe.connections, shared.probe.concurrency), (6, 3));
+    assert!(Check::title(&shared).starts_with("6 requests, 3 connections at a time, from client"));
 }

@@ -1,6 +1,7 @@
 //! The `http` check as a lab file writes it, and what must agree in it.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -80,7 +81,14 @@ pub(crate) struct Written {
     url: Url,
     /// How often; by default as often as what is expected needs.
     requests: Option<u32>,
-    /// For how many seconds to wait for an answer.
+    /// How many requests are made over each connection, one after the other; 1 unless written.
+    /// All of them must be answered by one real server, and `round_robin`, `order` and `share`
+    /// count connections.
+    keep_alive: Option<NonZeroU32>,
+    /// How many connections are open at a time; 1 unless written. They have no order then, only
+    /// a `share`.
+    concurrency: Option<NonZeroU32>,
+    /// For how many seconds to wait for an answer, and with `concurrency` for a connection.
     timeout: Option<Seconds>,
     /// The address to ask from.
     source: Option<IpAddr>,
@@ -102,16 +110,24 @@ impl TryFrom<Written> for Http {
 
     fn try_from(written: Written) -> Result<Self, String> {
         let expect = written.expect;
+        let keep_alive = written.keep_alive.map_or(1, NonZeroU32::get);
         let spread = Spread {
             round_robin: expect.round_robin,
             order: expect.order,
             share: expect.share,
             reply_from: expect.reply_from,
+            of_connections: keep_alive > 1,
         };
-        let requests = spread.requests(written.requests)?;
+        let connections = spread.requests(connections(written.requests, keep_alive)?)?;
+        let concurrency = written.concurrency.map_or(1, NonZeroU32::get);
+        if concurrency > 1 {
+            at_a_time(&spread, concurrency, connections, written.source_port)?;
+        }
         let probe = probe::Http {
             url: written.url,
-            requests,
+            connections,
+            keep_alive,
+            concurrency,
             timeout: written.timeout.unwrap_or_else(probe::Http::default_timeout),
             source: written.source,
             sources: written.sources,
@@ -126,4 +142,46 @@ impl TryFrom<Written> for Http {
         };
         Ok(Self { from: written.from, probe, expect, spread })
     }
+}
+
+/// How many connections so many requests need.
+fn connections(requests: Option<u32>, keep_alive: u32) -> Result<Option<u32>, String> {
+    match requests {
+        Some(requests) if requests % keep_alive > 0 => Err(format!(
+            "{requests} requests cannot be made by {keep_alive} over each connection\n\
+             hint: `requests` is all of them, `keep_alive` how many share a connection"
+        )),
+        requests => Ok(requests.map(|requests| requests / keep_alive)),
+    }
+}
+
+/// What agrees with several connections at a time. IPVS chooses when a SYN comes by, and in which
+/// order those of several connections do nobody can tell who only knows when they were sent.
+fn at_a_time(
+    spread: &Spread,
+    concurrency: u32,
+    connections: u32,
+    source_port: Option<u16>,
+) -> Result<(), String> {
+    for (key, names) in [("round_robin", &spread.round_robin), ("order", &spread.order)] {
+        if !names.is_empty() {
+            return Err(format!(
+                "`{key}` asks for an order, which connections have not that are begun at the same \
+                 time\n\
+                 hint: `share` counts them, and is exact all the same; or leave `concurrency` out"
+            ));
+        }
+    }
+    if source_port.is_some() {
+        return Err("`concurrency` needs a port for each connection\n\
+                    hint: leave `source_port` out"
+            .into());
+    }
+    if connections < concurrency {
+        return Err(format!(
+            "{connections} connections are never {concurrency} at a time\n\
+             hint: make more `requests`, or let `concurrency` be {connections}"
+        ));
+    }
+    Ok(())
 }

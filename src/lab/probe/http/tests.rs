@@ -23,6 +23,14 @@ fn serve(answers: &[&'static str]) -> SocketAddr {
                     "echo" => {
                         let _ = write!(stream, "HTTP/1.1 200 OK\r\n\r\n{request}");
                     }
+                    // As many answers over one connection as there are requests.
+                    keeps if keeps.starts_with("keep ") => {
+                        let answer = keeps.trim_start_matches("keep ");
+                        let _ = stream.write_all(answer.as_bytes());
+                        while stream.read(&mut [0; 4096]).is_ok_and(|got| got > 0) {
+                            let _ = stream.write_all(answer.as_bytes());
+                        }
+                    }
                     "drip" => {
                         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n");
                         while stream.write_all(b"x").is_ok() {
@@ -47,7 +55,9 @@ fn serve(answers: &[&'static str]) -> SocketAddr {
 fn probe(to: SocketAddr, requests: u32) -> Http {
     Http {
         url: format!("http://{to}/").parse().expect("an address makes a URL"),
-        requests,
+        connections: requests,
+        keep_alive: 1,
+        concurrency: 1,
         timeout: Seconds::from_millis(200),
         source: None,
         sources: Vec::new(),
@@ -75,6 +85,89 @@ fn makes_each_request_over_a_connection_of_its_own() {
     ports.dedup();
     assert!(ports.len() == 3 && !ports.contains(&0), "{ports:?}");
     assert_eq!(answers.not_sent, 0);
+}
+
+const KEEP: &str = "keep HTTP/1.1 200 OK\r\nX-Real-Server: rs1\r\nContent-Length: 4\r\n\r\nrs1\n";
+
+#[test]
+fn makes_several_requests_over_a_connection() {
+    let http = Http { keep_alive: 3, ..probe(serve(&[KEEP, KEEP]), 2) };
+    let answers = http.run().expect("loopback works");
+    let answered: Vec<usize> = answers
+        .requests
+        .iter()
+        .map(|one| one.outcomes().filter_map(Outcome::response).count())
+        .collect();
+    assert_eq!(answered, [3, 3]);
+    assert_ne!(answers.requests[0].local.port(), answers.requests[1].local.port());
+}
+
+#[test]
+fn says_why_no_other_request_can_follow() {
+    let later = |answer: &'static str| {
+        let http = Http { keep_alive: 3, ..probe(serve(&[answer]), 1) };
+        let answers = http.run().expect("loopback works");
+        let answer = &answers.requests[0];
+        assert!(answer.response().is_some(), "{answer:?}");
+        assert_eq!(answer.later.len(), 1, "one failure is enough");
+        let Outcome::Failed(failure) = &answer.later[0] else { panic!("{answer:?}") };
+        failure.message.clone()
+    };
+    let closes = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert!(later(closes).contains("the server closes the connection"));
+    let ends = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    assert!(later(ends).contains("closed"), "without a word");
+}
+
+/// A server that answers nobody before so many are connected.
+fn serve_together(connections: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        let mut waiting = Vec::new();
+        for stream in listener.incoming().flatten() {
+            waiting.push(stream);
+            if waiting.len() == connections {
+                for mut stream in waiting.drain(..) {
+                    let _ = stream.read(&mut [0; 4096]);
+                    let _ = stream.write_all(RS1.as_bytes());
+                }
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn has_so_many_connections_at_a_time() {
+    let timeout = Seconds::from_millis(5_000);
+    let http = Http { concurrency: 3, timeout, ..probe(serve_together(3), 6) };
+    let together = http.run().expect("loopback works");
+    assert_eq!(troubles(&together), [None; 6]);
+    let mut ports: Vec<u16> = together.requests.iter().map(|one| one.local.port()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 6);
+    let alone = probe(serve_together(3), 2).run().expect("loopback works");
+    assert_eq!(troubles(&alone), [Some((Stage::Receive, Trouble::Timeout)); 2]);
+}
+
+#[test]
+fn has_the_senders_of_each_of_the_connections_at_a_time() {
+    let http = Http { concurrency: 3, keep_alive: 2, ..probe(serve(&[KEEP; 6]), 6) };
+    let answers = http.run().expect("loopback works");
+    if answers.capture == Coverage::Complete {
+        for answer in &answers.requests {
+            assert_eq!(answer.reply_macs, [MacAddress([0; 6])], "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn ends_when_a_source_is_no_address_of_this_host() {
+    let sources = ["127.0.0.1", "192.0.2.1"].map(|one| one.parse().expect("literal")).to_vec();
+    let http = Http { concurrency: 2, sources, ..probe(serve(&[RS1, RS1]), 2) };
+    assert!(http.run().expect_err("not ours").message.contains("`192.0.2.1`"));
 }
 
 #[test]
