@@ -55,6 +55,7 @@ const BROKEN: &[Broken] = &[
     ),
     broken("ipvs", "the table is to be another", &["persist", "tcp://192.168.0.81:80"], &[]),
     broken("arp", "somebody else has the address, too", &["`far` answers ARP"], &[]),
+    broken("ndp", "and in IPv6", &["`far` answers NDP"], &[]),
     broken(
         "tcp",
         "there is no service for HTTPS",
