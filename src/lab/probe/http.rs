@@ -1,8 +1,8 @@
 //! Real requests from this host: a fresh TCP connection for each, as a balancer that
 //! schedules by connection wants it, one after the other so that their order means something;
-//! or several over each connection, and several connections at a time.
+//! or several over each connection, and several connections at a time. TLS is in `tls`.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
@@ -15,10 +15,15 @@ use socket2::{Domain, Socket, Type};
 
 use super::capture::{Capture, Coverage};
 use super::response::{Response, WANTED};
-use super::{Seconds, Url, port};
+use super::{Scheme, Seconds, Url, port};
 use crate::http::{self, Broken, Timed};
 use crate::modules::Error;
 use crate::netlink::MacAddress;
+
+mod tls;
+
+pub use tls::Tls;
+use tls::{Line, Speaker};
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
 const GIVE_UP: usize = 3;
@@ -33,7 +38,11 @@ const TRIES: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// What to ask for.
+    #[serde(deserialize_with = "Url::with_tls")]
     pub url: Url,
+    /// What is asked of a server that speaks TLS.
+    #[serde(default)]
+    pub tls: Tls,
     /// How many connections.
     #[serde(default = "one")]
     pub connections: u32,
@@ -112,6 +121,9 @@ pub struct Answer {
     pub seconds: f64,
     /// The Ethernet sources of what came back over its connection, first seen first.
     pub reply_macs: Vec<MacAddress>,
+    /// The SHA-256 of the certificate that was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// What came back, for the first request.
     pub outcome: Outcome,
     /// What came back for those after it, over the same connection; no more than one failure.
@@ -180,6 +192,8 @@ pub struct Failure {
 pub enum Stage {
     /// Before the connection stood.
     Connect,
+    /// While TLS was agreed on.
+    Handshake,
     /// While the request was sent.
     Send,
     /// While the response was awaited or read.
@@ -200,8 +214,12 @@ pub enum Trouble {
     Reset,
     /// The connection was closed before the response was whole.
     Closed,
-    /// What came is not HTTP.
+    /// What came is not HTTP, or not TLS where that is expected.
     Malformed,
+    /// The certificate is not one that is to be trusted.
+    Untrusted,
+    /// TLS could not be agreed on.
+    Tls,
     /// Something else, on this host.
     Other,
 }
@@ -212,6 +230,7 @@ impl Http {
     pub fn new(url: Url) -> Self {
         Self {
             url,
+            tls: Tls::default(),
             connections: 1,
             keep_alive: 1,
             concurrency: 1,
@@ -235,6 +254,10 @@ impl Http {
         let requests = Requests {
             each: request(&self.url, &self.headers, false)?,
             last: request(&self.url, &self.headers, true)?,
+            speaker: match self.url.scheme {
+                Scheme::Http => None,
+                Scheme::Https => Some(Speaker::new(&self.tls, &self.url)?),
+            },
         };
         let capture = Mutex::new(Capture::start());
         let mut answers: Vec<Answer> = Vec::new();
@@ -288,10 +311,15 @@ impl Http {
             0 | 1 => start + self.timeout.0,
             _ => Instant::now() + self.timeout.0,
         };
-        let mut connection = Timed { socket: &socket, deadline };
+        let mut connection = Line::new(Timed { socket: &socket, deadline });
+        let mut certificate = None;
         let mut outcomes: Vec<Outcome> = Vec::new();
         if let Some(broken) = failed {
             outcomes.push(Outcome::Failed(failure(Stage::Connect, &broken)));
+        } else if let Some(speaker) = &requests.speaker {
+            let agreed = connection.agree(speaker);
+            certificate = agreed.certificate;
+            outcomes.extend(agreed.failure.map(Outcome::Failed));
         }
         let mut seconds = start.elapsed().as_secs_f64();
         let keep_alive = self.keep_alive.max(1);
@@ -299,7 +327,7 @@ impl Http {
             && !matches!(outcomes.last(), Some(Outcome::Failed(_)))
         {
             if !outcomes.is_empty() {
-                connection.deadline = Instant::now() + self.timeout.0;
+                connection.timed.deadline = Instant::now() + self.timeout.0;
             }
             let last = outcomes.len() + 1 == keep_alive as usize;
             let request = if last { &requests.last } else { &requests.each };
@@ -322,7 +350,7 @@ impl Http {
         let reply_macs = capture.lock().unwrap_or_else(PoisonError::into_inner).replies(peer, port);
         let later = outcomes.split_off(1);
         let outcome = outcomes.remove(0);
-        Ok(Answer { local, peer, seconds, reply_macs, outcome, later })
+        Ok(Answer { local, peer, seconds, reply_macs, certificate, outcome, later })
     }
 
     /// Connects. The connection before, from the same port, may be on its last packets yet.
@@ -351,13 +379,14 @@ impl Http {
     }
 }
 
-/// The bytes of requests.
+/// The bytes of requests, and who speaks TLS around them.
 #[derive(Debug)]
 struct Requests {
     /// Of one that others follow.
     each: Vec<u8>,
     /// Of the last one over a connection.
     last: Vec<u8>,
+    speaker: Option<Speaker>,
 }
 
 /// A connection, or why there is none.
@@ -369,11 +398,8 @@ struct Connected {
 }
 
 /// One request over a connection that stands, and why no other can follow it.
-fn over(
-    connection: &mut Timed<'_>,
-    request: &[u8],
-) -> Result<(Response, Option<Failure>), Failure> {
-    connection.send(request).map_err(|error| failure(Stage::Send, &error.into()))?;
+fn over(connection: &mut Line<'_>, request: &[u8]) -> Result<(Response, Option<Failure>), Failure> {
+    connection.write_all(request).map_err(|error| failure(Stage::Send, &error.into()))?;
     let answer =
         http::read(connection, WANTED).map_err(|broken| failure(Stage::Receive, &broken))?;
     let closes = answer.headers.iter().any(|(name, value)| {
@@ -482,11 +508,11 @@ pub(super) fn answer(connection: &mut Timed<'_>) -> Result<Response, Broken> {
     http::read(connection, WANTED).map(Response::from)
 }
 
-impl Timed<'_> {
+impl Line<'_> {
     /// Waits a moment for the server's end of the connection: who closes first keeps its port
     /// busy for a minute, and that should not be this host.
     fn let_the_server_close(&mut self) {
-        self.deadline = self.deadline.min(Instant::now() + CLOSING);
+        self.timed.deadline = self.timed.deadline.min(Instant::now() + CLOSING);
         let mut rest = [0; 1024];
         // Whatever comes or goes wrong now is no part of the answer any more.
         while self.read(&mut rest).is_ok_and(|got| got > 0) {}
@@ -509,6 +535,7 @@ pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
     };
     let doing = match stage {
         Stage::Connect => "while connecting",
+        Stage::Handshake => "during the TLS handshake",
         Stage::Send => "while sending the request",
         Stage::Receive => "while waiting for the answer",
     };

@@ -55,6 +55,7 @@ fn serve(answers: &[&'static str]) -> SocketAddr {
 fn probe(to: SocketAddr, requests: u32) -> Http {
     Http {
         url: format!("http://{to}/").parse().expect("an address makes a URL"),
+        tls: Tls::default(),
         connections: requests,
         keep_alive: 1,
         concurrency: 1,
