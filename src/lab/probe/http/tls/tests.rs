@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
+use rustls::HandshakeKind;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ResolvesServerCertUsingSni, ServerConfig, ServerConnection};
 
@@ -27,29 +28,32 @@ fn file(name: &str) -> Option<String> {
     Some(format!("{folder}/{name}.pem"))
 }
 
-/// A server that shows each connection the next certificate, and answers each request; of no
-/// bytes is a certificate that it lacks.
+/// A server's, with a certificate; one of no bytes is a certificate that it lacks.
+fn config(
+    certificate: &[u8],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ServerConfig {
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .expect("versions that ring has")
+        .with_no_client_auth();
+    if certificate.is_empty() {
+        return config.with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+    }
+    let certificate = CertificateDer::from_pem_slice(certificate).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
+    config.with_single_cert(vec![certificate], key).expect("they belong together")
+}
+
+/// A server that shows each connection the next certificate, and answers each request.
 fn serve(
     certificates: &[&'static [u8]],
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     let address = listener.local_addr().expect("it is bound");
-    let configs: Vec<ServerConfig> = certificates
-        .iter()
-        .map(|certificate| {
-            let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-                .with_protocol_versions(versions)
-                .expect("versions that ring has")
-                .with_no_client_auth();
-            if certificate.is_empty() {
-                return config.with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
-            }
-            let certificate = CertificateDer::from_pem_slice(certificate).expect("a certificate");
-            let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
-            config.with_single_cert(vec![certificate], key).expect("they belong together")
-        })
-        .collect();
+    let configs: Vec<ServerConfig> =
+        certificates.iter().map(|certificate| config(certificate, versions)).collect();
     thread::spawn(move || {
         for config in configs {
             let Ok((mut stream, _)) = listener.accept() else { return };
@@ -203,6 +207,47 @@ fn says_what_the_server_does_not_like() {
     let (trouble, message) = failed(b"", any());
     assert_eq!(trouble, Trouble::Tls);
     assert_eq!(message, "the server ends the TLS handshake: AccessDenied");
+}
+
+/// A server that sends this over each of two connections and ends it, with or without a goodbye;
+/// and how each of them agreed.
+fn serve_twice(
+    answer: &'static str,
+    goodbye: bool,
+) -> (SocketAddr, thread::JoinHandle<[Option<HandshakeKind>; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = listener.local_addr().expect("it is bound");
+    let config = Arc::new(config(SELF, rustls::ALL_VERSIONS));
+    let kinds = thread::spawn(move || {
+        [(); 2].map(|()| {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut session = ServerConnection::new(Arc::clone(&config)).expect("a session");
+            let mut line = rustls::Stream::new(&mut session, &mut stream);
+            let _ = line.read(&mut [0; 4096]);
+            let _ = line.write_all(answer.as_bytes());
+            if goodbye {
+                session.send_close_notify();
+                let _ = session.write_tls(&mut stream);
+            }
+            session.handshake_kind()
+        })
+    });
+    (address, kinds)
+}
+
+#[test]
+fn resumes_no_session_and_wants_an_end_to_be_told() {
+    const ENDLESS: &str = "HTTP/1.1 200 OK\r\n\r\nrs1\n";
+    let (server, kinds) = serve_twice(ENDLESS, true);
+    let answers = Http { connections: 2, ..probe(server, any()) }.run().expect("loopback works");
+    assert!(answers.requests.iter().all(|one| one.response().is_some()), "{answers:?}");
+    assert_eq!(kinds.join().expect("no panic"), [Some(HandshakeKind::Full); 2]);
+
+    let (server, _kinds) = serve_twice(ENDLESS, false);
+    let answer = only(&probe(server, any()));
+    let failure = answer.failure().expect("who cut it off is unknown");
+    assert_eq!((failure.stage, failure.trouble), (Stage::Receive, Trouble::Closed));
+    assert_eq!(failure.message, "the connection was closed without TLS's goodbye");
 }
 
 #[test]
