@@ -54,7 +54,7 @@ impl Scheme {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAUrl {
     /// Another scheme, or none.
-    #[error("`{0}` does not begin with `http://`, the only scheme there is")]
+    #[error("`{0}` does not begin with `http://`, the only scheme here")]
     Scheme(String),
     /// Another scheme, or none, where TLS is spoken, too.
     #[error("`{0}` begins neither with `http://` nor with `https://`")]
