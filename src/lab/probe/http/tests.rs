@@ -4,6 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::lab::probe::Coverage;
+use crate::netlink::MacAddress;
 
 /// A server that gives each connection in turn what the next of its lines says: `drip`,
 /// `hang`, `reset`, or bytes to send before it closes.
