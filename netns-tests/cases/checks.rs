@@ -56,6 +56,12 @@ const WRONG: &[(&str, &[&str])] = &[
         &["request 2: the server closes the connection after the answer before"],
     ),
     ("many at a time are not shared", &["`rs1` answered 4 requests, not 2"]),
+    (
+        "a certificate is not trusted",
+        &["request 1: the certificate is not trusted: `ca` has neither"],
+    ),
+    ("a certificate is for another name", &["is not for `10.20.0.1`, but for `web.test`"]),
+    ("there is no TLS", &["request 1: it speaks no TLS there"]),
     ("somebody had the address", &["`rs2` said", "by an ARP question from eth0 in back"]),
     (
         "somebody looked for duplicates",

@@ -1,4 +1,4 @@
-//! HTTP/1.1 over plain TCP, as far as a probe and `uri` need it: one request a connection.
+//! HTTP/1.1 over a connection, as far as a probe and `uri` need it. TLS is a probe's own matter.
 
 mod answer;
 mod timed;
@@ -6,4 +6,4 @@ mod url;
 
 pub(crate) use answer::{Answer, Broken, Wanted, read};
 pub(crate) use timed::Timed;
-pub use url::{NotAUrl, Url};
+pub use url::{NotAUrl, Scheme, Url};

@@ -19,14 +19,24 @@ impl Timed<'_> {
     }
 
     pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        let mut socket = self.socket;
-        socket.set_write_timeout(Some(self.left()?))?;
-        socket.write_all(request)
+        self.write_all(request)
     }
 
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut socket = self.socket;
+        socket.set_write_timeout(Some(self.left()?))?;
+        socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

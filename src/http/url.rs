@@ -1,4 +1,5 @@
-//! The URL of a request: `http://HOST[:PORT][/PATH]`, no more than can be asked for without TLS.
+//! The URL of a request: `http://HOST[:PORT][/PATH]`. Who can speak TLS reads it by
+//! [`Url::with_tls`], which takes `https://` as well; for all others that is a mistake.
 //!
 //! A host is an address or a name in `/etc/hosts`: a lab has no name server, and the agent
 //! is a static binary that cannot use NSS.
@@ -8,26 +9,56 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Url {
+    /// How the server is spoken to.
+    pub scheme: Scheme,
     /// The host as written, without brackets.
     pub host: String,
-    /// 80 unless written.
+    /// 80 unless written, with TLS 443.
     pub port: u16,
     /// Path and query, from the first `/`.
     pub path: String,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// As it is.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 /// A text is not a URL that can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAUrl {
     /// Another scheme, or none.
-    #[error("`{0}` does not begin with `http://`, the only scheme there is")]
+    #[error("`{0}` does not begin with `http://`, the only scheme here")]
     Scheme(String),
+    /// Another scheme, or none, where TLS is spoken, too.
+    #[error("`{0}` begins neither with `http://` nor with `https://`")]
+    NoScheme(String),
     /// No host, or one with characters that no host has.
     #[error("`{0}` has no usable host: an address, an IPv6 address in brackets, or a name")]
     Host(String),
@@ -71,24 +102,34 @@ impl Url {
             Ok(address) => format!("[{address}]"),
             Err(_) => self.host.clone(),
         };
-        if self.port == 80 { host } else { format!("{host}:{}", self.port) }
+        if self.port == self.scheme.port() { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Reads a URL that may be one of `https://`.
+    pub(crate) fn with_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let schemes = [Scheme::Http, Scheme::Https];
+        let scheme = schemes.into_iter().find(|scheme| text.starts_with(scheme.prefix()));
+        scheme
+            .ok_or_else(|| NotAUrl::NoScheme(text.clone()))
+            .and_then(|scheme| Self::read(&text, scheme))
+            .map_err(de::Error::custom)
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path)
+        write!(f, "{}{}{}", self.scheme.prefix(), self.authority(), self.path)
     }
 }
 
-impl FromStr for Url {
-    type Err = NotAUrl;
-
-    fn from_str(text: &str) -> Result<Self, NotAUrl> {
+impl Url {
+    fn read(text: &str, scheme: Scheme) -> Result<Self, NotAUrl> {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(NotAUrl::Blank(text.escape_debug().to_string()));
         }
-        let rest = text.strip_prefix("http://").ok_or_else(|| NotAUrl::Scheme(text.into()))?;
+        let rest =
+            text.strip_prefix(scheme.prefix()).ok_or_else(|| NotAUrl::Scheme(text.into()))?;
         let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
         let no_host = || NotAUrl::Host(text.into());
         let (host, port) = match authority.strip_prefix('[') {
@@ -109,13 +150,21 @@ impl FromStr for Url {
         }
         let bad_port = |port: &str| NotAUrl::Port { url: text.into(), port: port.into() };
         let port = match port {
-            None => 80,
+            None => scheme.port(),
             Some(port) => {
                 port.parse().ok().filter(|port| *port != 0).ok_or_else(|| bad_port(port))?
             }
         };
         let slash = if path.starts_with('/') { "" } else { "/" };
-        Ok(Self { host: host.into(), port, path: format!("{slash}{path}") })
+        Ok(Self { scheme, host: host.into(), port, path: format!("{slash}{path}") })
+    }
+}
+
+impl FromStr for Url {
+    type Err = NotAUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotAUrl> {
+        Self::read(text, Scheme::Http)
     }
 }
 
@@ -150,6 +199,25 @@ mod tests {
             assert_eq!((url.host.as_str(), url.port, url.path.as_str()), (host, port, path));
             assert_eq!(url.to_string(), again);
         }
+    }
+
+    #[test]
+    fn takes_tls_only_where_it_is_spoken() {
+        let read = |text: &str| {
+            let text = de::value::StrDeserializer::<de::value::Error>::new(text);
+            Url::with_tls(text).map_err(|error| error.to_string())
+        };
+        for (text, port, authority) in [
+            ("https://web/a", 443, "web"),
+            ("https://web:80/a", 80, "web:80"),
+            ("http://web:443/a", 443, "web:443"),
+        ] {
+            let url = read(text).expect(text);
+            assert_eq!((url.port, url.authority().as_str()), (port, authority));
+            assert_eq!(url.to_string(), text);
+        }
+        assert!(read("ftp://web/").expect_err("no scheme").contains("nor with `https://`"));
+        assert!(read("https://web:0/").expect_err("no port").contains("port"));
     }
 
     #[test]

@@ -215,6 +215,7 @@ impl Check for Failover {
                 seconds: shot.seconds,
                 reply_macs: Vec::new(),
                 outcome,
+                certificate: None,
                 later: Vec::new(),
             })
         };

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::cause::{self, Traffic};
@@ -52,6 +53,7 @@ impl Check for Http {
         let mut verdict = Verdict::default();
         self.judge_each(seen, &mut verdict);
         self.judge_connections(seen, &mut verdict);
+        see_certificates(seen, &mut verdict);
         self.spread.judge(seen, lab, UNNAMED, &mut verdict);
         verdict
     }
@@ -171,6 +173,25 @@ impl Expect {
             return Some("the answer does not tell whom it is for: no X-Client-Address".into());
         };
         (told.parse() != Ok(wanted)).then(|| format!("the back end sees {told}, not {wanted}"))
+    }
+}
+
+/// Who showed which certificate, where they are not all the same.
+fn see_certificates(seen: &Answers, verdict: &mut Verdict) {
+    let mut shown: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for answer in &seen.requests {
+        let Some(certificate) = &answer.certificate else { continue };
+        let names = shown.entry(certificate).or_default();
+        let name = answer.response().and_then(probe::Response::real_server).unwrap_or("nobody");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if shown.len() > 1 {
+        let each = shown.iter().map(|(certificate, names)| {
+            format!("{}… from {}", certificate.get(..16).unwrap_or(certificate), names.join(", "))
+        });
+        verdict.see(format!("different certificates: {}", each.collect::<Vec<_>>().join("; ")));
     }
 }
 

@@ -121,7 +121,15 @@ impl Scheduling {
                 }),
             };
             let (local, peer) = (step.client, self.target.to);
-            Answer { local, peer, seconds: 0.0, reply_macs: Vec::new(), outcome, later: Vec::new() }
+            Answer {
+                local,
+                peer,
+                seconds: 0.0,
+                reply_macs: Vec::new(),
+                certificate: None,
+                outcome,
+                later: Vec::new(),
+            }
         };
         let answers = Answers {
             requests: seen.steps.iter().map(answer).collect(),

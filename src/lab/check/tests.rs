@@ -90,6 +90,7 @@ pub(super) fn answers(names: &str) -> Answers {
             seconds: 0.001,
             reply_macs: last.map(mac).into_iter().collect(),
             outcome,
+            certificate: None,
             later: Vec::new(),
         }
     };
@@ -221,7 +222,8 @@ fn shows_every_mistake_at_its_place() {
 - http: { from: client, url: 'http://192.168.0.89/', expect: { share: { rs9: 1 } } }
 - arp: { from: client, adress: 192.168.0.89, answered_by: lb1 }
 - arp: { from: client, address: 192.168.0.890, answered_by: lb1 }
-- http: { from: client, url: 'https://192.168.0.89/' }
+- http: { from: client, url: 'ftp://192.168.0.89/' }
+- persistence: { clients: [client], url: 'https://192.168.0.89/' }
 - http: { from: client, url: 'http://a/' }
   arp: { from: client, address: 192.168.0.89, answered_by: lb1 }
 - name: [x]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Url;
+use super::{Scheme, Url};
 use crate::modules::Error;
 
 /// `192.168.0.89:53`, `[fd00::89]:53`, `web:80`.
@@ -34,7 +34,8 @@ impl Endpoint {
 
     /// Finds the address on this host.
     pub(super) fn resolve(&self) -> Result<SocketAddr, Error> {
-        Url { host: self.host.clone(), port: self.port, path: "/".into() }.here()
+        Url { scheme: Scheme::Http, host: self.host.clone(), port: self.port, path: "/".into() }
+            .here()
     }
 }
 

@@ -1,24 +1,31 @@
 //! Real requests from this host: a fresh TCP connection for each, as a balancer that
 //! schedules by connection wants it, one after the other so that their order means something;
-//! or several over each connection, and several connections at a time.
+//! or several over each connection, and several connections at a time. TLS is in `tls`.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Socket, Type};
 
-use super::capture::{Capture, Coverage};
+use super::capture::Capture;
 use super::response::{Response, WANTED};
-use super::{Seconds, Url, port};
+use super::{Scheme, Seconds, Url, port};
 use crate::http::{self, Broken, Timed};
 use crate::modules::Error;
-use crate::netlink::MacAddress;
+
+mod answers;
+mod tls;
+
+pub(super) use answers::failure;
+use answers::hopeless;
+pub use answers::{Answer, Answers, Failure, Outcome, Stage, Trouble};
+pub use tls::Tls;
+use tls::{Line, Speaker};
 
 /// Stop when this many requests in a row timed out: the rest would do the same, slowly.
 const GIVE_UP: usize = 3;
@@ -33,7 +40,11 @@ const TRIES: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// What to ask for.
+    #[serde(deserialize_with = "Url::with_tls")]
     pub url: Url,
+    /// What is asked of a server that speaks TLS.
+    #[serde(default)]
+    pub tls: Tls,
     /// How many connections.
     #[serde(default = "one")]
     pub connections: u32,
@@ -64,154 +75,13 @@ fn one() -> u32 {
     1
 }
 
-/// What became of the requests.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// One for each connection, in the order in which they were begun; most have one request.
-    pub requests: Vec<Answer>,
-    /// Requests that were not made any more, since those before timed out in a row.
-    pub not_sent: u32,
-    /// What `reply_macs` can be relied on for.
-    pub capture: Coverage,
-}
-
-impl Answers {
-    /// Asks so often, one after the other; `ask` is told how often that was done before.
-    pub(super) fn of(
-        requests: u32,
-        mut ask: impl FnMut(usize, &mut Capture) -> Result<Answer, Error>,
-    ) -> Result<Self, Error> {
-        let mut capture = Capture::start();
-        let mut answers: Vec<Answer> = Vec::new();
-        while answers.len() < requests as usize {
-            answers.push(ask(answers.len(), &mut capture)?);
-            if hopeless(&answers) {
-                break;
-            }
-        }
-        let made = u32::try_from(answers.len()).unwrap_or(u32::MAX);
-        let not_sent = requests.saturating_sub(made);
-        Ok(Self { requests: answers, not_sent, capture: capture.finish() })
-    }
-}
-
-/// When several in a row timed out, the rest would do the same, slowly.
-fn hopeless(answers: &[Answer]) -> bool {
-    let timed_out = |a: &Answer| a.failure().is_some_and(|f| f.trouble == Trouble::Timeout);
-    answers.iter().rev().take_while(|answer| timed_out(answer)).count() >= GIVE_UP
-}
-
-/// What became of one connection, and of the requests over it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Where it came from.
-    pub local: SocketAddr,
-    /// Where it went.
-    pub peer: SocketAddr,
-    /// How long it took.
-    pub seconds: f64,
-    /// The Ethernet sources of what came back over its connection, first seen first.
-    pub reply_macs: Vec<MacAddress>,
-    /// What came back, for the first request.
-    pub outcome: Outcome,
-    /// What came back for those after it, over the same connection; no more than one failure.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub later: Vec<Outcome>,
-}
-
-impl Answer {
-    /// What came back for each request.
-    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        std::iter::once(&self.outcome).chain(&self.later)
-    }
-
-    /// The response, if there is one.
-    #[must_use]
-    pub fn response(&self) -> Option<&Response> {
-        self.outcome.response()
-    }
-
-    /// The failure, if there is one.
-    #[must_use]
-    pub fn failure(&self) -> Option<&Failure> {
-        match &self.outcome {
-            Outcome::Response(_) => None,
-            Outcome::Failed(failure) => Some(failure),
-        }
-    }
-}
-
-/// A response or the reason why there is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A whole response.
-    Response(Response),
-    /// None.
-    Failed(Failure),
-}
-
-impl Outcome {
-    /// The response, if it is one.
-    #[must_use]
-    pub fn response(&self) -> Option<&Response> {
-        match self {
-            Self::Response(response) => Some(response),
-            Self::Failed(_) => None,
-        }
-    }
-}
-
-/// Why a request got no response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// How far it came.
-    pub stage: Stage,
-    /// What went wrong.
-    pub trouble: Trouble,
-    /// The same for people.
-    pub message: String,
-}
-
-/// How far a request came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Before the connection stood.
-    Connect,
-    /// While the request was sent.
-    Send,
-    /// While the response was awaited or read.
-    Receive,
-}
-
-/// What went wrong with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// Nobody listens there: a reset answered.
-    Refused,
-    /// Nothing came in time.
-    Timeout,
-    /// No route, or nobody answers ARP.
-    Unreachable,
-    /// The connection was reset.
-    Reset,
-    /// The connection was closed before the response was whole.
-    Closed,
-    /// What came is not HTTP.
-    Malformed,
-    /// Something else, on this host.
-    Other,
-}
-
 impl Http {
     /// One request, as usual.
     #[must_use]
     pub fn new(url: Url) -> Self {
         Self {
             url,
+            tls: Tls::default(),
             connections: 1,
             keep_alive: 1,
             concurrency: 1,
@@ -235,6 +105,10 @@ impl Http {
         let requests = Requests {
             each: request(&self.url, &self.headers, false)?,
             last: request(&self.url, &self.headers, true)?,
+            speaker: match self.url.scheme {
+                Scheme::Http => None,
+                Scheme::Https => Some(Speaker::new(&self.tls, &self.url)?),
+            },
         };
         let capture = Mutex::new(Capture::start());
         let mut answers: Vec<Answer> = Vec::new();
@@ -288,10 +162,15 @@ impl Http {
             0 | 1 => start + self.timeout.0,
             _ => Instant::now() + self.timeout.0,
         };
-        let mut connection = Timed { socket: &socket, deadline };
+        let mut connection = Line::new(Timed { socket: &socket, deadline });
+        let mut certificate = None;
         let mut outcomes: Vec<Outcome> = Vec::new();
         if let Some(broken) = failed {
             outcomes.push(Outcome::Failed(failure(Stage::Connect, &broken)));
+        } else if let Some(speaker) = &requests.speaker {
+            let agreed = connection.agree(speaker);
+            certificate = agreed.certificate;
+            outcomes.extend(agreed.failure.map(Outcome::Failed));
         }
         let mut seconds = start.elapsed().as_secs_f64();
         let keep_alive = self.keep_alive.max(1);
@@ -299,7 +178,7 @@ impl Http {
             && !matches!(outcomes.last(), Some(Outcome::Failed(_)))
         {
             if !outcomes.is_empty() {
-                connection.deadline = Instant::now() + self.timeout.0;
+                connection.timed.deadline = Instant::now() + self.timeout.0;
             }
             let last = outcomes.len() + 1 == keep_alive as usize;
             let request = if last { &requests.last } else { &requests.each };
@@ -322,7 +201,7 @@ impl Http {
         let reply_macs = capture.lock().unwrap_or_else(PoisonError::into_inner).replies(peer, port);
         let later = outcomes.split_off(1);
         let outcome = outcomes.remove(0);
-        Ok(Answer { local, peer, seconds, reply_macs, outcome, later })
+        Ok(Answer { local, peer, seconds, reply_macs, certificate, outcome, later })
     }
 
     /// Connects. The connection before, from the same port, may be on its last packets yet.
@@ -351,13 +230,14 @@ impl Http {
     }
 }
 
-/// The bytes of requests.
+/// The bytes of requests, and who speaks TLS around them.
 #[derive(Debug)]
 struct Requests {
     /// Of one that others follow.
     each: Vec<u8>,
     /// Of the last one over a connection.
     last: Vec<u8>,
+    speaker: Option<Speaker>,
 }
 
 /// A connection, or why there is none.
@@ -369,11 +249,8 @@ struct Connected {
 }
 
 /// One request over a connection that stands, and why no other can follow it.
-fn over(
-    connection: &mut Timed<'_>,
-    request: &[u8],
-) -> Result<(Response, Option<Failure>), Failure> {
-    connection.send(request).map_err(|error| failure(Stage::Send, &error.into()))?;
+fn over(connection: &mut Line<'_>, request: &[u8]) -> Result<(Response, Option<Failure>), Failure> {
+    connection.write_all(request).map_err(|error| failure(Stage::Send, &error.into()))?;
     let answer =
         http::read(connection, WANTED).map_err(|broken| failure(Stage::Receive, &broken))?;
     let closes = answer.headers.iter().any(|(name, value)| {
@@ -482,47 +359,15 @@ pub(super) fn answer(connection: &mut Timed<'_>) -> Result<Response, Broken> {
     http::read(connection, WANTED).map(Response::from)
 }
 
-impl Timed<'_> {
+impl Line<'_> {
     /// Waits a moment for the server's end of the connection: who closes first keeps its port
     /// busy for a minute, and that should not be this host.
     fn let_the_server_close(&mut self) {
-        self.deadline = self.deadline.min(Instant::now() + CLOSING);
+        self.timed.deadline = self.timed.deadline.min(Instant::now() + CLOSING);
         let mut rest = [0; 1024];
         // Whatever comes or goes wrong now is no part of the answer any more.
         while self.read(&mut rest).is_ok_and(|got| got > 0) {}
     }
-}
-
-pub(super) fn failure(stage: Stage, broken: &Broken) -> Failure {
-    let trouble = match broken {
-        Broken::Closed(_) => Trouble::Closed,
-        Broken::Malformed(_) => Trouble::Malformed,
-        Broken::Io(error) => match (error.kind(), error.raw_os_error().map(Errno::from_raw)) {
-            // A read's own timeout is told as EAGAIN.
-            (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => Trouble::Timeout,
-            (ErrorKind::ConnectionRefused, _) => Trouble::Refused,
-            (ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _) => Trouble::Reset,
-            (ErrorKind::UnexpectedEof, _) => Trouble::Closed,
-            (ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable, _) => Trouble::Unreachable,
-            _ => Trouble::Other,
-        },
-    };
-    let doing = match stage {
-        Stage::Connect => "while connecting",
-        Stage::Send => "while sending the request",
-        Stage::Receive => "while waiting for the answer",
-    };
-    let message = match trouble {
-        Trouble::Closed | Trouble::Malformed => broken.to_string(),
-        Trouble::Timeout => format!("timed out {doing}"),
-        Trouble::Refused if stage == Stage::Connect => {
-            "connection refused: a reset answered the SYN".into()
-        }
-        // Only a datagram is sent before somebody has agreed to take it.
-        Trouble::Refused => "refused: an ICMP error answered, nobody waits there".into(),
-        _ => format!("{broken} {doing}"),
-    };
-    Failure { stage, trouble, message }
 }
 
 #[cfg(test)]

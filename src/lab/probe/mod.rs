@@ -29,12 +29,12 @@ mod state;
 mod talk;
 mod traces;
 
-pub use crate::http::{NotAUrl, Url};
+pub use crate::http::{NotAUrl, Scheme, Url};
 pub use capture::Coverage;
 pub use command::{Command, CommandOutput};
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use hold::{Held, Hold, Open, Opened, Transport};
-pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Trouble};
+pub use http::{Answer, Answers, Failure, Http, Outcome, Stage, Tls, Trouble};
 pub use ipvs::{Ipvs, Table, VirtualService};
 pub use load::{Keep, Kept, KeptConnection, Load, Loaded, Shot};
 pub(super) use packet::ALL as EVERY_PROTOCOL;

@@ -88,6 +88,7 @@ impl Talk {
             seconds,
             reply_macs: capture.replies(peer, port),
             outcome,
+            certificate: None,
             later: Vec::new(),
         })
     }

@@ -234,3 +234,37 @@ fn has_no_order_of_connections_at_the_same_time() {
     assert_eq!((shared.probe.connections, shared.probe.concurrency), (6, 3));
     assert!(Check::title(&shared).starts_with("6 requests, 3 connections at a time, from client"));
 }
+
+#[test]
+fn tells_of_certificates_that_differ() {
+    let mut seen = answers("rs1 rs2 rs1");
+    let check = http("");
+    let told = |seen: &Answers| check.judge(seen, &lab()).seen.join("\n");
+    for answer in &mut seen.requests {
+        answer.certificate = Some("0123456789abcdef01234567".into());
+    }
+    assert!(!told(&seen).contains("certificates"), "all show the same one");
+    seen.requests[1].certificate = Some("fedcba9876543210fedcba98".into());
+    assert!(
+        told(&seen).contains(
+            "different certificates: 0123456789abcdef… from rs1; fedcba9876543210… from rs2"
+        ),
+        "{}",
+        told(&seen)
+    );
+}
+
+#[test]
+fn asks_for_trust_only_with_tls() {
+    let read = |url: &str| {
+        check_error::<Http>(&format!("{{ from: client, url: '{url}', tls: {{ ca: /ca.pem }} }}"))
+    };
+    let error = read("http://web/");
+    assert!(error.contains("`tls` is for `https://`"), "{error}");
+    assert!(read("ftp://web/").contains("nor with `https://`"));
+    let check: Http =
+        check("{ from: client, url: 'https://web/', tls: { ca: /ca.pem, server_name: www.test } }");
+    assert_eq!(check.probe.tls.server_name.as_deref(), Some("www.test"));
+    assert_eq!(check.probe.url.port, 443);
+    assert_eq!(Check::title(&check), "1 request from client to https://web/");
+}

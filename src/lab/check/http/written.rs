@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::super::spread::{ReplyFrom, Spread};
 use super::Http;
-use crate::lab::probe::{self, Seconds, Url};
+use crate::lab::probe::{self, Scheme, Seconds, Tls, Url};
 
 /// What is expected of every answer by itself.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,8 +77,12 @@ pub(super) struct WrittenExpect {
 pub(crate) struct Written {
     /// The host that asks.
     from: String,
-    /// What it asks for, such as `http://192.168.0.89/`.
+    /// What it asks for, such as `http://192.168.0.89/`, or `https://…`.
+    #[serde(deserialize_with = "Url::with_tls")]
     url: Url,
+    /// With `https://`: whose certificates are taken, and which name is asked for. Without it any
+    /// certificate is taken.
+    tls: Option<Tls>,
     /// How often; by default as often as what is expected needs.
     requests: Option<u32>,
     /// How many requests are made over each connection, one after the other; 1 unless written.
@@ -110,6 +114,13 @@ impl TryFrom<Written> for Http {
 
     fn try_from(written: Written) -> Result<Self, String> {
         let expect = written.expect;
+        if written.tls.is_some() && written.url.scheme == Scheme::Http {
+            return Err(format!(
+                "`tls` is for `https://`, and `{}` is asked for without it\n\
+                 hint: let the URL begin with `https://`, or leave `tls` out",
+                written.url
+            ));
+        }
         let keep_alive = written.keep_alive.map_or(1, NonZeroU32::get);
         let spread = Spread {
             round_robin: expect.round_robin,
@@ -125,6 +136,7 @@ impl TryFrom<Written> for Http {
         }
         let probe = probe::Http {
             url: written.url,
+            tls: written.tls.unwrap_or_default(),
             connections,
             keep_alive,
             concurrency,

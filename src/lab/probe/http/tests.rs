@@ -4,6 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::lab::probe::Coverage;
+use crate::netlink::MacAddress;
 
 /// A server that gives each connection in turn what the next of its lines says: `drip`,
 /// `hang`, `reset`, or bytes to send before it closes.
@@ -55,6 +57,7 @@ fn serve(answers: &[&'static str]) -> SocketAddr {
 fn probe(to: SocketAddr, requests: u32) -> Http {
     Http {
         url: format!("http://{to}/").parse().expect("an address makes a URL"),
+        tls: Tls::default(),
         connections: requests,
         keep_alive: 1,
         concurrency: 1,
