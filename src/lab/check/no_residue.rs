@@ -151,15 +151,8 @@ impl NoResidue {
         }
         let gone = before.iter().filter(|(key, _)| !now.contains_key(*key));
         lines.extend(gone.map(|(key, value)| (key, format!("{} is gone", with(key, value)))));
-        // Every interface brings settings along; it is told itself, or comes with a module.
-        let links = now.keys().filter(|key| !before.contains_key(*key));
-        let links: Vec<String> = links
-            .filter_map(|key| key.strip_prefix("link "))
-            .map(|name| format!(".{}.", name.replace('.', "/")))
-            .collect();
-        let of_link =
-            |key: &str| key.starts_with("sysctl ") && links.iter().any(|link| key.contains(link));
-        lines.retain(|(key, _)| !self.ignores(key, before) && !of_link(key));
+        let lasts = |key: &str| before.contains_key(key) && now.contains_key(key);
+        lines.retain(|(key, _)| !self.ignores(key, before) && (lasts(key) || !of_interface(key)));
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
@@ -169,6 +162,13 @@ impl NoResidue {
             || self.ignore.iter().any(|pattern| glob(pattern, key))
             || (new && OF_MODULES.iter().any(|pattern| glob(pattern, key)))
     }
+}
+
+/// Whether it is a setting of one interface. Those come and go with it, some only once it is up; the
+/// interface is told itself, or is of a module.
+fn of_interface(key: &str) -> bool {
+    let of = key.strip_prefix("sysctl net.").and_then(|rest| rest.split('.').nth(1));
+    matches!(of, Some("conf" | "neigh"))
 }
 
 fn with(key: &str, value: &str) -> String {
@@ -192,6 +192,7 @@ mod tests {
         let before = traces(&[
             ("address 10.0.0.1/24 on eth0", ""),
             ("sysctl net.ipv4.ip_forward", "0"),
+            ("sysctl net.ipv4.conf.lo.arp_ignore", "0"),
             ("file /etc/hosts", "0644 0:0 aa"),
         ]);
         let now = traces(&[
@@ -204,6 +205,8 @@ mod tests {
             ("link tunl0", "ipip down mtu 1480"),
             ("link own.7", "vlan up mtu 1500"),
             ("sysctl net.ipv4.conf.own/7.rp_filter", "0"),
+            ("sysctl net.ipv6.conf.eth0.mtu", "1500"),
+            ("sysctl net.ipv4.conf.lo.arp_ignore", "1"),
         ]);
         check::<NoResidue>(&format!("{{ ignore: [{ignore}] }}")).differences(&before, &now)
     }
@@ -216,13 +219,17 @@ mod tests {
                 "address 10.0.0.89/32 on lo is left",
                 "file /etc/nginx/nginx.conf is left",
                 "link own.7 (vlan up mtu 1500) is left",
+                "sysctl net.ipv4.conf.lo.arp_ignore is `1`, and was `0`",
                 "sysctl net.ipv4.ip_forward is `1`, and was `0`",
                 "file /etc/hosts is gone",
             ]
         );
         assert_eq!(
             differences("'file /etc/*', 'address *', 'link own.7'"),
-            ["sysctl net.ipv4.ip_forward is `1`, and was `0`"]
+            [
+                "sysctl net.ipv4.conf.lo.arp_ignore is `1`, and was `0`",
+                "sysctl net.ipv4.ip_forward is `1`, and was `0`",
+            ]
         );
     }
 
