@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::support::{ROOT, lab};
@@ -120,12 +120,21 @@ fn no_vm() -> Result<()> {
 
 fn withheld() -> Result<()> {
     let nobody = Nobody::new()?;
-    let script = "stat -c '%a %U %G %s' /etc/shadow; echo a >>/etc/shadow; cat /etc/shadow
-                  touch /root/mine && ls -A /root && stat -c %a /root; id -u";
-    let said = nobody.boots(&["vm", "run", "--", "sh", "-c", script])?;
-    let mode = fs::metadata("/root")?.permissions().mode() & 0o777;
-    let expected = format!("640 root shadow 0\na\nmine\n{mode:o}\n0\n");
-    ensure!(said.exits(0)?.output == expected, "{said}");
-    ensure!(!fs::exists("/root/mine")?, "the machine stays as it is");
+    let place = tempfile::Builder::new().prefix("withheld").tempdir_in("/var/lib")?;
+    let (log, private) = (place.path().join("error.log"), place.path().join("private"));
+    fs::write(&log, "of the machine\n")?;
+    fs::create_dir(&private)?;
+    fs::write(private.join("key"), "secret\n")?;
+    for (path, mode) in [(place.path(), 0o755), (&*log, 0o640), (&*private, 0o710)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    std::os::unix::fs::chown(&log, None, Some(4))?;
+    let script = "cd $0; stat -c '%a %u %g' *; wc -c <error.log; echo a >>error.log; cat error.log
+                  touch private/mine && ls -A private; id -u";
+    let place = place.path().to_str().context("a temporary folder has a plain name")?;
+    let said = nobody.boots(&["vm", "run", "--", "sh", "-c", script, place])?;
+    ensure!(said.exits(0)?.output == "640 0 4\n710 0 0\n0\na\nmine\n0\n", "{said}");
+    ensure!(fs::read_to_string(&log)? == "of the machine\n", "the machine stays as it is");
+    ensure!(!fs::exists(private.join("mine"))?, "the machine stays as it is");
     nobody.watch.nothing_left()
 }
