@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 use super::vm::MachineArgs;
 use super::{Exit, complain};
 use crate::diagnostic::Diagnostic;
+use crate::lab::user_namespace::{self, Ids};
 use crate::lab::{self, Topology};
 use crate::vm;
 
@@ -30,6 +31,8 @@ pub(super) struct PlaceArgs {
 pub(super) enum Place {
     /// In this process.
     Here,
+    /// In a process like this one that is root of a user namespace.
+    UserNamespace(Ids),
     /// In a VM that is like this.
     Vm(vm::Options),
 }
@@ -48,9 +51,9 @@ impl PlaceArgs {
         !vm::inside()
             && !self.no_vm
             && (self.vm
-                || !geteuid().is_root()
                 || lacks_ipvs(topology)
-                || lab::lacking(topology).is_some())
+                || lab::lacking(topology).is_some()
+                || (!geteuid().is_root() && user_namespace::possible().is_err()))
     }
 
     /// A VM like this; who did not ask for one is told why it is.
@@ -66,20 +69,37 @@ impl PlaceArgs {
         if self.needs_vm(topology) {
             return Ok(Place::Vm(self.vm()));
         }
-        let refused = if vm::inside() {
-            None
-        } else if !geteuid().is_root() {
-            Some(("a lab on this kernel is for root", "run it as root"))
-        } else if lacks_ipvs(topology) {
-            Some(("this kernel has no IPVS", "load the module: modprobe ip_vs"))
-        } else {
-            None
+        let refused = |why: &str, instead: &str| {
+            let hint = match vm::inside() {
+                true => instead.to_owned(),
+                false => format!("leave out `--no-vm`, or {instead}"),
+            };
+            complain(
+                &Diagnostic::new(format!("{why}, and `--no-vm` refuses a micro-VM")).hint(hint),
+            );
+            Err(Exit::Environment)
         };
-        let Some((why, instead)) = refused else { return Ok(Place::Here) };
-        let refused = Diagnostic::new(format!("{why}, and `--no-vm` refuses a micro-VM"));
-        complain(&refused.hint(format!("leave out `--no-vm`, or {instead}")));
-        Err(Exit::Environment)
+        if !vm::inside() && lacks_ipvs(topology) {
+            return refused("this kernel has no IPVS", "load the module: modprobe ip_vs");
+        }
+        if geteuid().is_root() {
+            return Ok(Place::Here);
+        }
+        match user_namespace::possible() {
+            Ok(ids) => Ok(Place::UserNamespace(ids)),
+            Err(why) => {
+                let why = format!("this user is not root and can have no user namespace: {why}");
+                refused(&why, "run it as root")
+            }
+        }
     }
+}
+
+/// Runs this very command again as root of a user namespace.
+pub(super) fn in_user_namespace(ids: &Ids) -> ExitCode {
+    anstream::eprintln!("lvsmith: this user is not root, so the lab runs in a user namespace");
+    complain(&Diagnostic::from(user_namespace::again(ids, &this_command())));
+    Exit::Environment.into()
 }
 
 fn lacks_ipvs(topology: &Topology) -> bool {

@@ -91,6 +91,7 @@ pub(super) fn run(mut test: Test) -> ExitCode {
         Ok(Place::Vm(options)) => {
             return place::again(options, test.kept.folders());
         }
+        Ok(Place::UserNamespace(ids)) => return place::in_user_namespace(&ids),
         Ok(Place::Here) => {}
     }
     super::catch_interrupts();

@@ -11,12 +11,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::MsFlags;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::chdir;
 
-use super::Error;
+use super::mounting::{become_root, below, bound, bound_whole, enslaved, made, mounted, read_only};
 use super::mounts::{self, Mount, shown};
+use super::{Error, user_namespace};
 
 /// Where the new root is put together. It is there on every Linux machine, and what it hides
 /// meanwhile in this mount namespace is not needed.
@@ -41,8 +42,7 @@ const KERNEL_WIDE: [&str; 8] = [
 /// Puts this process, in a mount namespace of its own, into a clone of the machine. `folder`
 /// is seen in it wherever it lies.
 pub(super) fn enter(folder: &Path) -> Result<(), Error> {
-    // As a slave: what the machine unmounts must not stay busy because of a lab.
-    mounted(None, "/", None, MsFlags::MS_REC | MsFlags::MS_SLAVE, None)?;
+    enslaved()?;
     let info = fs::read("/proc/self/mountinfo")
         .map_err(|error| Error::io("read `/proc/self/mountinfo`", &error))?;
     let data = mounts::data(&info);
@@ -51,7 +51,7 @@ pub(super) fn enter(folder: &Path) -> Result<(), Error> {
     let root = stage.join("root");
     mounted(Some("tmpfs"), STAGE, Some("lab"), MsFlags::empty(), Some("mode=755"))?;
     made(&root)?;
-    let mut layers = Layers { stage: stage.to_owned(), count: 0 };
+    let mut layers = Layers { stage: stage.to_owned(), count: 0, options: options() };
     layers.over(Path::new("/"), &root, MsFlags::empty())?;
     for own in ["tmp", "run"] {
         let mode = if own == "tmp" { "mode=1777" } else { "mode=755" };
@@ -73,12 +73,7 @@ pub(super) fn enter(folder: &Path) -> Result<(), Error> {
     kernel_filesystems(&root)?;
     devices(&root.join("dev"))?;
 
-    chdir(&root).map_err(|errno| Error::refused("enter the new root", errno))?;
-    // The old root comes to lie on the new one, and is taken away from there.
-    pivot_root(".", ".").map_err(|errno| Error::refused("change the root", errno))?;
-    umount2(".", MntFlags::MNT_DETACH)
-        .map_err(|errno| Error::refused("let go of the old root", errno))?;
-    chdir("/").map_err(|errno| Error::refused("enter the new root", errno))?;
+    become_root(&root)?;
     protect()
 }
 
@@ -92,6 +87,13 @@ fn kernel_modules() -> Option<PathBuf> {
 struct Layers {
     stage: PathBuf,
     count: usize,
+    options: &'static str,
+}
+
+/// What an overlay notes about its files is the first user namespace's, unless it is told to do
+/// with what anybody may note.
+fn options() -> &'static str {
+    if user_namespace::inside() { ",userxattr" } else { "" }
 }
 
 impl Layers {
@@ -111,7 +113,9 @@ impl Layers {
         }
         // From inside, since options cannot hold every path: commas and colons part them.
         chdir(lower).map_err(|errno| Error::refused(format!("enter `{}`", shown(lower)), errno))?;
-        let options = format!("lowerdir=.,upperdir={},workdir={}", shown(&upper), shown(&work));
+        let more = self.options;
+        let options =
+            format!("lowerdir=.,upperdir={},workdir={}{more}", shown(&upper), shown(&work));
         let done = mounted(Some("overlay"), target, Some("lab"), flags, Some(&options));
         // Not to keep what is mounted there busy.
         chdir("/").map_err(|errno| Error::refused("enter `/`", errno))?;
@@ -141,7 +145,8 @@ fn bring(mount: &Mount, root: &Path, layers: &mut Layers) -> Result<(), Error> {
         }
     }
     let point = mount.point.as_path();
-    bound(point, &target)?;
+    // A user namespace may not see what lies below the mounts of its machine.
+    if user_namespace::inside() { bound_whole(point, &target) } else { bound(point, &target) }?;
     read_only(&target, mount.flags)
 }
 
@@ -168,8 +173,18 @@ fn devices(dev: &Path) -> Result<(), Error> {
     ];
     let made_all = nodes.iter().try_for_each(|(name, major, minor)| {
         let mode = Mode::from_bits_truncate(0o666);
-        mknod(&dev.join(name), SFlag::S_IFCHR, mode, makedev(*major, *minor))
-            .map_err(|errno| Error::refused(format!("make the device `{name}`"), errno))
+        let node = dev.join(name);
+        match mknod(&node, SFlag::S_IFCHR, mode, makedev(*major, *minor)) {
+            // No root of a user namespace may; and none has more of a device than its user.
+            Err(Errno::EPERM) if user_namespace::inside() => {
+                fs::write(&node, "")
+                    .map_err(|error| Error::io(format!("make `{}`", shown(&node)), &error))?;
+                bound(&Path::new("/dev").join(name), &node)
+            }
+            made => {
+                made.map_err(|errno| Error::refused(format!("make the device `{name}`"), errno))
+            }
+        }
     });
     umask(old);
     made_all?;
@@ -208,43 +223,4 @@ fn protect() -> Result<(), Error> {
         read_only(&path, MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC)?;
     }
     Ok(())
-}
-
-fn bound(from: &Path, to: &Path) -> Result<(), Error> {
-    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-        .map_err(|errno| Error::refused(format!("bind `{}`", shown(from)), errno))
-}
-
-fn read_only(target: &Path, flags: MsFlags) -> Result<(), Error> {
-    let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-    mounted(None, target, None, flags, None)
-}
-
-fn mounted(
-    kind: Option<&str>,
-    target: impl AsRef<Path>,
-    source: Option<&str>,
-    flags: MsFlags,
-    options: Option<&str>,
-) -> Result<(), Error> {
-    let target = target.as_ref();
-    mount(source, target, kind, flags, options).map_err(|errno| {
-        let kind = kind.unwrap_or("again");
-        // ENODEV is how mount(2) says that the kernel has no such filesystem.
-        let what = match errno {
-            Errno::ENODEV => format!("mount a filesystem of the kind `{kind}`"),
-            _ => format!("mount `{}` ({kind})", shown(target)),
-        };
-        Error::refused(what, errno)
-    })
-}
-
-fn made(folder: &Path) -> Result<(), Error> {
-    fs::create_dir_all(folder)
-        .map_err(|error| Error::io(format!("make the folder `{}`", shown(folder)), &error))
-}
-
-/// An absolute path below another root.
-fn below(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
 }

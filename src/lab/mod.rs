@@ -3,10 +3,11 @@
 //! [`topology`] reads the lab file. A [`Lab`] hangs from the process that started it, a
 //! [`Running`] one from its own keeper; of both the hosts are reached through an [`Entrance`].
 //! Behind it: `keeper` is the process that all of a lab hangs from, `host` the first process
-//! of each host, `clone` and `mounts` make its root, `fabric` its network, `sshd` and
+//! of each host, `clone`, `mounts` and `mounting` make its root, `fabric` its network, `sshd` and
 //! `controller` the way by ssh, `prepare` what is there before and right after. [`probe`] is what an
 //! agent does to look at the cluster from its host, [`monitor`] sees every packet, and [`check`]
-//! judges what was seen. [`Graph`] is a lab as a picture.
+//! judges what was seen. [`Graph`] is a lab as a picture. [`user_namespace`] is for those who are
+//! not root.
 
 mod cable;
 mod channel;
@@ -27,6 +28,7 @@ mod leash;
 mod logs;
 pub mod model;
 pub mod monitor;
+mod mounting;
 mod mounts;
 mod pcapng;
 mod plan;
@@ -39,6 +41,7 @@ mod sequence;
 pub(crate) mod sshd;
 pub mod topology;
 pub mod trial;
+pub mod user_namespace;
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 
-use super::place::{Place, PlaceArgs};
+use super::place::{self, Place, PlaceArgs};
 use super::{Exit, complain, complain_at};
 use crate::diagnostic::Diagnostic;
 use crate::lab::topology::Reach;
@@ -98,6 +98,9 @@ enum LabCommand {
     /// The first process of a lab host
     #[command(hide = true)]
     Host { name: String },
+    /// What maps the ids of a user namespace
+    #[command(hide = true)]
+    Ids,
 }
 
 /// How agents get onto the hosts.
@@ -130,6 +133,7 @@ pub(super) fn run(lab: Lab) -> ExitCode {
         LabCommand::Watch(watch) => watch.run(),
         LabCommand::Keeper { .. } => lab::keeper::run(),
         LabCommand::Host { .. } => lab::host::run(),
+        LabCommand::Ids => lab::user_namespace::map_ids(),
     }
 }
 
@@ -141,6 +145,7 @@ fn up(path: &Path, reach: &ReachArgs, place: PlaceArgs) -> ExitCode {
     reach.choose(&mut topology);
     match place.choose(&topology) {
         Ok(Place::Here) => up_here(&topology).into(),
+        Ok(Place::UserNamespace(ids)) => place::in_user_namespace(&ids),
         Ok(Place::Vm(options)) => in_vm::up(topology.name.as_str(), &options),
         Err(exit) => exit.into(),
     }
