@@ -27,7 +27,7 @@ demo: setup build
 
 # Tests that need no privilege first; then the privileged ones, all inside one boot.
 test:
-	@scripts/setup ansible-playbook:ansible
+	@scripts/setup ansible-playbook:ansible newuidmap:uidmap
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) nextest run --locked --cargo-profile ci -E 'not binary(netns)'; \
 	else \

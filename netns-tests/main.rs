@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 mod cases;
 mod namespace;
+mod nobody;
 mod support;
 mod traces;
 mod two_hosts;

@@ -5,20 +5,22 @@
 //! `LVSMITH_SEED` repeats a run; a failure tells the seed and the round. Whoever asked for a number
 //! is told after each round how many there were.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::nobody::Nobody;
 use crate::support::lab;
-use crate::traces::{Watch, ends_within};
+use crate::traces::{Watch, ends_within, said};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
     native("deaths::any_process_at_any_moment", any_process),
     native("deaths::any_process_of_a_vm_at_any_moment", any_process_of_a_vm),
+    native("deaths::any_process_of_a_user_namespace_at_any_moment", of_a_user_namespace),
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
@@ -32,12 +34,26 @@ const USUAL: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(360);
 
 fn any_process() -> Result<()> {
-    deaths(&["--no-vm"], rounds(1))
+    on(&["--no-vm"], rounds(1))
 }
 
 fn any_process_of_a_vm() -> Result<()> {
     // Emulated, and with others around, a boot may take its time.
-    deaths(&["--vm", "--boot-deadline", "300"], rounds(10))
+    on(&["--vm", "--boot-deadline", "300"], rounds(10))
+}
+
+fn of_a_user_namespace() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab("netns-tests/labs/plain-http")?;
+    let trial = || nobody.command(&["lab", "test", "--no-vm", "plain-http"]);
+    deaths(&nobody.watch, &trial, rounds(1))
+}
+
+/// On this machine, as root.
+fn on(place: &[&str], rounds: u64) -> Result<()> {
+    let (watch, folder) = (Watch::new()?, lab("plain-http").display().to_string());
+    let arguments = [&["lab", "test", &folder], place].concat();
+    deaths(&watch, &|| watch.command(&arguments), rounds)
 }
 
 fn rounds(part: u64) -> u64 {
@@ -48,19 +64,17 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn deaths(place: &[&str], rounds: u64) -> Result<()> {
+fn deaths(watch: &Watch, trial: &dyn Fn() -> Command, rounds: u64) -> Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seed = number("LVSMITH_SEED").unwrap_or(since.map_or(1, |since| since.as_micros() as u64));
     let mut chance = Chance(seed | 1);
-    let (watch, folder) = (Watch::new()?, lab("plain-http").display().to_string());
-    let arguments = [&["lab", "test", &folder], place].concat();
     let start = Instant::now();
-    watch.run(&arguments)?.exits(0)?;
+    said(&mut trial())?.exits(0)?;
     let span = start.elapsed();
     let mut killed = Vec::new();
     for round in 0..rounds {
         let moment = span.mul_f64(chance.part());
-        let victim = death(&watch, &arguments, moment, &mut chance);
+        let victim = death(watch, trial(), moment, &mut chance);
         let victim = victim.with_context(|| {
             format!("seed {seed}, round {round}, {moment:?} after its start; before: {killed:#?}")
         })?;
@@ -70,18 +84,17 @@ fn deaths(place: &[&str], rounds: u64) -> Result<()> {
             eprintln!("{some} of {} trials lost a process, with seed {seed}", round + 1);
         }
     }
-    watch.run(&arguments)?.exits(0)?;
+    said(&mut trial())?.exits(0)?;
     watch.nothing_left()
 }
 
 /// Kills a process of a trial after a while: its command line, unless the trial was over.
 fn death(
     watch: &Watch,
-    arguments: &[&str],
+    mut command: Command,
     moment: Duration,
     chance: &mut Chance,
 ) -> Result<Option<String>> {
-    let mut command = watch.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     ends_within(&mut child, moment);
     let processes = watch.processes();

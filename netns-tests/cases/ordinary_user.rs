@@ -1,16 +1,12 @@
-//! Labs of somebody who is not root: they come up in a micro-VM, by themselves, and what that
-//! user may not read stands in nobody's way.
+//! Labs of somebody who is not root: they come up by themselves, in a micro-VM or in a user
+//! namespace, and what that user may not read stands in nobody's way.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use tempfile::TempDir;
 
-use crate::support::{ROOT, lab};
-use crate::traces::{Said, Watch, said};
+use crate::nobody::Nobody;
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
@@ -18,78 +14,28 @@ pub(crate) const CASES: &[Case] = &[
     native("ordinary_user::has_a_lab_that_stays_up", stays_up),
     native("ordinary_user::is_told_what_no_vm_lacks", no_vm),
     native("ordinary_user::may_not_read_and_can_write", withheld),
+    native("ordinary_user::has_a_user_namespace", user_namespace),
+    native("ordinary_user::has_one_that_stays_up", namespace_stays_up),
+    native("ordinary_user::has_one_with_ssh", over_ssh),
+    native("ordinary_user::has_copies_of_what_hosts_write", copies),
+    ipvs("ordinary_user::has_the_cluster_in_a_user_namespace", cluster_in_namespace),
+    ipvs("ordinary_user::is_told_what_a_user_namespace_lacks", lacks),
 ];
 
 const fn native(name: &'static str, run: fn() -> Result<()>) -> Case {
     Case { name, needs: Needs::Namespaces, run }
 }
 
-const NOBODY: u32 = 65534;
-
-/// A home of nobody's, with the program and the kernels that root has in its cache.
-struct Nobody {
-    watch: Watch,
-    home: TempDir,
+const fn ipvs(name: &'static str, run: fn() -> Result<()>) -> Case {
+    Case { name, needs: Needs::Ipvs, run }
 }
 
-impl Nobody {
-    fn new() -> Result<Self> {
-        let (watch, home) = (Watch::new()?, tempfile::tempdir()?);
-        let nobody = Self { watch, home };
-        fs::set_permissions(nobody.home(), fs::Permissions::from_mode(0o755))?;
-        fs::copy(env!("CARGO_BIN_EXE_lvsmith"), nobody.home().join("lvsmith"))?;
-        let cache = nobody.home().join(".cache/lvsmith");
-        fs::create_dir_all(&cache)?;
-        for folder in [nobody.home(), &nobody.home().join(".cache"), &cache] {
-            std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY))?;
-        }
-        std::os::unix::fs::chown(nobody.watch.temporary(), Some(NOBODY), Some(NOBODY))?;
-        let roots = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-            || Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
-            Into::into,
-        );
-        let kernels = roots.join("lvsmith/kernels");
-        if let Ok(usual) = fs::read_link(kernels.join("default")) {
-            let own = cache.join("kernels");
-            fs::create_dir(&own)?;
-            copied(&kernels.join(&usual), &own.join(&usual))?;
-            std::os::unix::fs::symlink(&usual, own.join("default"))?;
-        }
-        Ok(nobody)
-    }
-
-    fn home(&self) -> &Path {
-        self.home.path()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Result<Said> {
-        let mut command = Command::new("setpriv");
-        let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
-        command.args([&user, &group, "--clear-groups"]).arg(self.home().join("lvsmith"));
-        let marked = self.watch.marked(&mut command).args(arguments).current_dir(self.home());
-        said(marked.env("HOME", self.home()).env_remove("XDG_CACHE_HOME"))
-    }
-
-    /// Runs it, and waits with patience for a boot that is emulated beside others.
-    fn boots(&self, arguments: &[&str]) -> Result<Said> {
-        let (command, rest) = arguments.split_at(2);
-        self.run(&[command, &["--boot-deadline", "300"], rest].concat())
-    }
-}
-
-/// Copies a folder as cheaply as the filesystem allows.
-fn copied(from: &Path, to: &Path) -> Result<()> {
-    let copy = |how: &str| Command::new("cp").args([how, "--recursive"]).args([from, to]).output();
-    if !copy("--link")?.status.success() {
-        let output = copy("--force")?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
-}
+/// One that needs nothing of the kernel that is not here.
+const PLAIN: &str = "netns-tests/labs/plain-http";
 
 fn cluster() -> Result<()> {
     let nobody = Nobody::new()?;
-    copied(&Path::new(ROOT).join("playbooks/lvs-dr"), &nobody.home().join("lvs-dr"))?;
+    nobody.has_lab("playbooks/lvs-dr")?;
     let said = nobody.boots(&["lab", "test", "lvs-dr"])?;
     said.exits(0)?.says("lvsmith: this user is not root, so the lab runs in a micro-VM\n")?;
     said.says("straight from the real server: 12 of 12 replies")?.says("in a micro-VM\n")?;
@@ -98,8 +44,7 @@ fn cluster() -> Result<()> {
 
 fn stays_up() -> Result<()> {
     let nobody = Nobody::new()?;
-    // One that needs nothing of the kernel that is not here.
-    copied(&lab("plain-http"), &nobody.home().join("plain-http"))?;
+    nobody.has_lab(PLAIN)?;
     nobody.boots(&["lab", "up", "plain-http"])?.exits(0)?.says("so the lab runs in a micro-VM")?;
     nobody.run(&["lab", "list"])?.exits(0)?.says(", in a micro-VM, from ")?;
     let host = ["lab", "exec", "client", "--", "sh", "-c", "touch /root/mine; id -u; ls /root"];
@@ -111,10 +56,14 @@ fn stays_up() -> Result<()> {
 
 fn no_vm() -> Result<()> {
     let nobody = Nobody::new()?;
-    copied(&lab("plain-http"), &nobody.home().join("plain-http"))?;
+    nobody.has_lab(PLAIN)?;
     let said = nobody.run(&["lab", "test", "--no-vm", "plain-http"])?;
-    said.exits(6)?.says("a lab on this kernel is for root, and `--no-vm` refuses a micro-VM")?;
-    said.says("= help: leave out `--no-vm`, or run it as root")?;
+    said.exits(6)?.says("this user is not root and can have no user namespace: ")?;
+    said.says("`/etc/subuid` has no 65535 ids for this user, and `--no-vm` refuses a micro-VM")?;
+    said.says(
+        "= help: leave out `--no-vm`, or have some added: `usermod --add-subuids 200000-265535 \
+         nobody`; or run it as root",
+    )?;
     nobody.watch.nothing_left()
 }
 
@@ -136,5 +85,80 @@ fn withheld() -> Result<()> {
     ensure!(said.exits(0)?.output == "640 0 4\n710 0 0\n0\na\nmine\n0\n", "{said}");
     ensure!(fs::read_to_string(&log)? == "of the machine\n", "the machine stays as it is");
     ensure!(!fs::exists(private.join("mine"))?, "the machine stays as it is");
+    nobody.watch.nothing_left()
+}
+
+fn user_namespace() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab(PLAIN)?;
+    let report = nobody.home().join("report.html").display().to_string();
+    let said = nobody.run(&["lab", "test", "plain-http", "--report", &report])?;
+    said.exits(0)?.says("lvsmith: this user is not root, so the lab runs in a user namespace\n")?;
+    said.says("passed: lab plain-http in ")?;
+    ensure!(fs::read_to_string(report)?.contains("plain-http"), "the report is the user's file");
+    nobody.watch.nothing_left()
+}
+
+fn namespace_stays_up() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab(PLAIN)?;
+    nobody.run(&["lab", "up", "plain-http"])?.exits(0)?.says("lab `plain-http` is up: 2 hosts")?;
+    nobody.run(&["lab", "list"])?.exits(0)?.says("plain-http: 2 hosts")?;
+    let first = nobody.run(&["apply", "--lab", "plain-http"])?;
+    first.exits(0)?.says("start `nginx`")?;
+    nobody.run(&["apply", "--lab", "plain-http"])?.exits(0)?.says("changed=0")?;
+    let get = ["curl", "-sS", "http://10.10.0.2/"];
+    let got = nobody.run(&[&["lab", "exec", "client", "--"][..], &get].concat())?;
+    ensure!(got.exits(0)?.output.contains("rs1"), "{got}");
+    nobody.run(&["lab", "logs", "rs1"])?.exits(0)?.says("GET / HTTP/1.1")?;
+    nobody.run(&["lab", "down"])?.exits(0)?.says("lab `plain-http` is down")?;
+    nobody.watch.nothing_left()
+}
+
+fn over_ssh() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab(PLAIN)?;
+    let said = nobody.run(&["lab", "test", "plain-http", "--connection", "ssh"])?;
+    said.exits(0)?.says("in a user namespace\n")?;
+    nobody.watch.nothing_left()
+}
+
+fn copies() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab(PLAIN)?;
+    nobody.run(&["lab", "up", "plain-http"])?.exits(0)?;
+    let script = "stat -c '%a %u %g %n' /etc/passwd /etc/shadow /root /var/tmp
+                  stat -c '%u' /etc /var/lib
+                  find /var/log -type f -size +0 | wc -l
+                  wc -c </etc/shadow
+                  mkdir /etc/mine && rmdir /etc/mine && mkdir /etc/mine && echo made";
+    let said = nobody.run(&["lab", "exec", "rs1", "--", "sh", "-c", script])?;
+    let shadow = fs::metadata("/etc/shadow")?;
+    let (mode, group) =
+        (shadow.permissions().mode() & 0o777, std::os::unix::fs::MetadataExt::gid(&shadow));
+    let expected = format!(
+        "644 0 0 /etc/passwd\n{mode:o} 0 {group} /etc/shadow\n700 0 0 /root\n\
+         1777 65534 65534 /var/tmp\n0\n0\n0\n0\nmade\n"
+    );
+    ensure!(said.exits(0)?.output == expected, "{said}{expected}");
+    ensure!(!fs::exists("/etc/mine")?, "the machine stays as it is");
+    nobody.run(&["lab", "down"])?.exits(0)?;
+    nobody.watch.nothing_left()
+}
+
+fn cluster_in_namespace() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab("playbooks/lvs-dr")?;
+    let said = nobody.run(&["lab", "test", "--no-vm", "lvs-dr"])?;
+    said.exits(0)?.says("lvsmith: this user is not root, so the lab runs in a user namespace\n")?;
+    said.says("straight from the real server: 12 of 12 replies")?;
+    nobody.watch.nothing_left()
+}
+
+fn lacks() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab("playbooks/lvs-dr-ipv6")?;
+    let said = nobody.run(&["lab", "test", "--no-vm", "lvs-dr-ipv6"])?;
+    said.exits(2)?.says("IPv6")?;
     nobody.watch.nothing_left()
 }

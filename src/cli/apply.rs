@@ -141,6 +141,10 @@ impl Apply {
             Err(mistakes) => return refuse(&mut *self.run.output.audience(), &mistakes).into(),
         };
         self.run.fall_back(&defaults);
+        let lab = match self.lab.as_deref().map(super::lab::found).transpose() {
+            Ok(lab) => lab,
+            Err(code) => return code,
+        };
         super::catch_interrupts();
         engine::at_interrupt(|| {
             anstream::eprintln!("lvsmith: finishing what has begun; Ctrl-C again ends at once");
@@ -152,7 +156,7 @@ impl Apply {
         };
         options.check |= plan;
         options.diff |= plan && !self.run.no_diff;
-        if let Some(lab) = &self.lab {
+        if let Some(lab) = &lab {
             return super::lab::apply(lab, self.playbook.as_deref(), &options, &mut *audience);
         }
         let ran = match (&self.playbook, plan) {

@@ -10,8 +10,8 @@ use nix::unistd::geteuid;
 use super::vm::MachineArgs;
 use super::{Exit, complain};
 use crate::diagnostic::Diagnostic;
-use crate::lab::user_namespace::{self, Ids};
-use crate::lab::{self, Topology};
+use crate::lab::user_namespace::{self, Ids, Lacking};
+use crate::lab::{self, Error, Running, Topology};
 use crate::vm;
 
 /// Where a lab is to run.
@@ -70,13 +70,11 @@ impl PlaceArgs {
             return Ok(Place::Vm(self.vm()));
         }
         let refused = |why: &str, instead: &str| {
-            let hint = match vm::inside() {
-                true => instead.to_owned(),
-                false => format!("leave out `--no-vm`, or {instead}"),
-            };
-            complain(
-                &Diagnostic::new(format!("{why}, and `--no-vm` refuses a micro-VM")).hint(hint),
-            );
+            complain(&match vm::inside() {
+                true => Diagnostic::new(why).hint(instead),
+                false => Diagnostic::new(format!("{why}, and `--no-vm` refuses a micro-VM"))
+                    .hint(format!("leave out `--no-vm`, or {instead}")),
+            });
             Err(Exit::Environment)
         };
         if !vm::inside() && lacks_ipvs(topology) {
@@ -87,9 +85,9 @@ impl PlaceArgs {
         }
         match user_namespace::possible() {
             Ok(ids) => Ok(Place::UserNamespace(ids)),
-            Err(why) => {
+            Err(Lacking { why, remedy }) => {
                 let why = format!("this user is not root and can have no user namespace: {why}");
-                refused(&why, "run it as root")
+                refused(&why, &format!("{remedy}; or run it as root"))
             }
         }
     }
@@ -104,6 +102,12 @@ pub(super) fn in_user_namespace(ids: &Ids) -> ExitCode {
 
 fn lacks_ipvs(topology: &Topology) -> bool {
     topology.requires_ipvs() && vm::needed()
+}
+
+/// A lab whose hosts this process can enter: of one in a user namespace that takes this very
+/// command, run again in there.
+pub(super) fn followed(lab: Running) -> Result<Running, Error> {
+    lab.or_there(&this_command())
 }
 
 /// This very command, to be run again inside a VM.

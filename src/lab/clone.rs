@@ -45,7 +45,7 @@ pub(super) fn enter(folder: &Path) -> Result<(), Error> {
     enslaved()?;
     let info = fs::read("/proc/self/mountinfo")
         .map_err(|error| Error::io("read `/proc/self/mountinfo`", &error))?;
-    let data = mounts::data(&info);
+    let data = mounts::data(&info, user_namespace::inside());
 
     let stage = Path::new(STAGE);
     let root = stage.join("root");

@@ -14,7 +14,7 @@ const OWN: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/tmp"];
 const NAMESPACES: &str = "/run/netns";
 
 /// Filesystems that are not data, or belong to whoever mounted them.
-const NOT_DATA: [&str; 21] = [
+const NOT_DATA: [&str; 20] = [
     "autofs",
     "binfmt_misc",
     "bpf",
@@ -29,7 +29,6 @@ const NOT_DATA: [&str; 21] = [
     "hugetlbfs",
     "mqueue",
     "nsfs",
-    "overlay",
     "proc",
     "pstore",
     "ramfs",
@@ -37,6 +36,9 @@ const NOT_DATA: [&str; 21] = [
     "securityfs",
     "tracefs",
 ];
+
+/// Of a container, as a rule; the machine's own root where a root was put together of binds.
+const OVERLAY: &str = "overlay";
 
 /// A mount below `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,24 +58,26 @@ impl Mount {
         !self.flags.contains(MsFlags::MS_RDONLY)
     }
 
-    fn is_data(&self) -> bool {
+    fn is_data(&self, overlays: bool) -> bool {
+        let is_data = !NOT_DATA.contains(&self.kind.as_str()) && (overlays || self.kind != OVERLAY);
         let own = OWN.iter().position(|own| self.point.starts_with(own));
         match own {
             // Programs put shares below `/run` and `/tmp`; the memory there is the host's own.
             Some(3 | 4) => {
-                !NOT_DATA.contains(&self.kind.as_str())
+                is_data
                     && self.kind != "tmpfs"
                     && !self.point.starts_with(NAMESPACES)
                     && !OWN.contains(&self.point.to_string_lossy().as_ref())
             }
             Some(_) => false,
-            None => !NOT_DATA.contains(&self.kind.as_str()),
+            None => is_data,
         }
     }
 }
 
-/// Lists the mounts below `/` that a clone of this machine must show, parents first.
-pub(super) fn data(mountinfo: &[u8]) -> Vec<Mount> {
+/// Lists the mounts below `/` that a clone of this machine must show, parents first; overlays only
+/// when they are to be among them.
+pub(super) fn data(mountinfo: &[u8], overlays: bool) -> Vec<Mount> {
     let all: Vec<Mount> = mountinfo.split(|byte| *byte == b'\n').filter_map(parse).collect();
     let root = all.iter().find(|mount| {
         mount.point == Path::new("/") && all.iter().all(|other| other.id != mount.parent)
@@ -82,7 +86,8 @@ pub(super) fn data(mountinfo: &[u8]) -> Vec<Mount> {
     if let Some(root) = root {
         visible(root, &all, &mut seen);
     }
-    seen.into_iter().filter(|mount| mount.point != Path::new("/") && mount.is_data()).collect()
+    let wanted = |mount: &Mount| mount.point != Path::new("/") && mount.is_data(overlays);
+    seen.into_iter().filter(wanted).collect()
 }
 
 /// Collects what of a mount and those on it can be seen: what is mounted on its root hides
@@ -163,7 +168,7 @@ mod tests {
     use super::*;
 
     fn points(mountinfo: &str) -> Vec<String> {
-        data(mountinfo.as_bytes()).iter().map(|mount| shown(&mount.point)).collect()
+        data(mountinfo.as_bytes(), false).iter().map(|mount| shown(&mount.point)).collect()
     }
 
     #[test]
@@ -180,7 +185,10 @@ mod tests {
             9 30 0:11 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw\n\
             10 30 0:12 / /tmp rw - ext4 /dev/sda3 rw\n";
         assert_eq!(points(text), ["/run/share", "/home", "/media/my disk"]);
-        let mounts = data(text.as_bytes());
+        let with_overlays = data(text.as_bytes(), true);
+        let overlay = with_overlays.iter().find(|mount| mount.kind == OVERLAY).unwrap();
+        assert_eq!(overlay.point, Path::new("/var/lib/docker/overlay2/x/merged"));
+        let mounts = data(text.as_bytes(), false);
         assert_eq!(mounts[1].flags, MsFlags::MS_NOSUID | MsFlags::MS_NODEV);
         assert!(mounts[1].writable() && !mounts[2].writable());
     }
@@ -195,7 +203,7 @@ mod tests {
             6 9 8:6 / /opt rw - ext4 /dev/sda6 rw\n\
             9 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
         assert_eq!(points(text), ["/srv", "/opt"]);
-        assert!(!data(text.as_bytes())[0].writable());
+        assert!(!data(text.as_bytes(), false)[0].writable());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The sockets are abstract: they have no file, and are gone when their keeper is.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::channel::Channel;
 use super::entrance::Entrance;
 use super::plan::{Answer, Ask, State};
 use super::process::{self, Process};
+use super::user_namespace;
 
 /// What the names of all keepers' sockets begin with.
 const PREFIX: &str = "lvsmith/lab/";
@@ -123,6 +125,15 @@ impl Running {
         let name = &self.state.name;
         let channel = connected(name).map_err(|errno| keeper(name, errno.desc().to_lowercase()))?;
         entrance(&channel, name, host)
+    }
+
+    /// Stays in this process when the lab's namespaces are this user's; those of a user namespace
+    /// have another root, which a command takes over from this process.
+    pub fn or_there(self, command: &[OsString]) -> Result<Self, Error> {
+        match user_namespace::is_elsewhere(self.keeper.pid) {
+            true => Err(user_namespace::join(self.keeper(), command)),
+            false => Ok(self),
+        }
     }
 
     pub(super) fn keeper(&self) -> BorrowedFd<'_> {

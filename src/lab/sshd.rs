@@ -36,7 +36,8 @@ Host *
 ";
 
 /// Starts sshd, which the client's key opens, and tells its own public key. It returns once
-/// sshd listens. A password that no hash equals locks the account for keys as well.
+/// sshd listens. A password that no hash equals locks the account for keys as well, and so does
+/// none: who is not root on the machine has a clone in which its file is empty.
 const SERVER: &str = "
     set -e; umask 022; mkdir -p /run/sshd /run/lvsmith/ssh; cd /run/lvsmith/ssh
     cat >authorized_keys
@@ -54,6 +55,7 @@ Subsystem sftp internal-sftp
 MaxStartups 200
 end
     if grep -q '^root:!' /etc/shadow; then sed -i 's/^root:!/root:*/' /etc/shadow; fi
+    grep -q '^root:' /etc/shadow || echo 'root:*:::::::' >>/etc/shadow
     PATH=$PATH:/usr/sbin:/usr/local/sbin
     program=$(command -v sshd) || { echo 'there is no sshd' >&2; exit 1; }
     $program -f /run/lvsmith/ssh/sshd_config -E /run/lvsmith/ssh/log || { cat log >&2; exit 1; }

@@ -5,26 +5,28 @@ use std::process::ExitCode;
 
 use super::super::apply::exit_of;
 use super::super::output::refuse;
+use super::super::place;
 use super::{failed, in_vm};
 use crate::engine::{self, Options};
 use crate::lab::trial::{self, Audience};
 use crate::lab::{InLab, Running, Topology};
 use crate::playbook::Playbook;
 
+/// Finds the lab, in whatever place it is; a process with threads cannot go there any more.
+pub(in super::super) fn found(lab: &str) -> Result<Running, ExitCode> {
+    Running::find(Some(lab)).and_then(place::followed).map_err(|error| {
+        let kept = in_vm::instead_of(&error, Some(lab));
+        kept.unwrap_or_else(|| failed(error).into())
+    })
+}
+
 /// Runs the playbook; the lab's own when none is given.
 pub(in super::super) fn apply(
-    lab: &str,
+    running: &Running,
     playbook: Option<&Path>,
     options: &Options,
     audience: &mut dyn Audience,
 ) -> ExitCode {
-    let running = match Running::find(Some(lab)) {
-        Ok(running) => running,
-        Err(error) => {
-            let kept = in_vm::instead_of(&error, Some(lab));
-            return kept.unwrap_or_else(|| failed(error).into());
-        }
-    };
     let read = Topology::read(&running.state().folder).and_then(|topology| {
         let inventory = trial::inventory(&topology)?;
         let own = topology.playbook.as_ref().map(|own| topology.folder.join(own));
@@ -40,7 +42,7 @@ pub(in super::super) fn apply(
     for (name, value) in variables {
         options.extra.entry(name).or_insert(value);
     }
-    let ran = engine::run(&playbook, &inventory, &InLab(&running), &options, audience);
+    let ran = engine::run(&playbook, &inventory, &InLab(running), &options, audience);
     match ran {
         Ok(summary) => exit_of(&summary).into(),
         Err(mistakes) => refuse(audience, &mistakes).into(),

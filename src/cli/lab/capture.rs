@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::super::{Exit, complain, file};
+use super::super::{Exit, complain, file, place};
 use super::{failed, in_vm, say};
 use crate::diagnostic::Diagnostic;
 use crate::lab::monitor::Monitor;
@@ -54,13 +54,14 @@ impl Capture {
                 return Exit::BadInput.into();
             }
         };
-        let lab = match Running::with_host(self.lab.as_deref(), &self.host) {
-            Ok(lab) => lab,
-            Err(error) => {
-                let kept = self.in_vm(&error);
-                return kept.unwrap_or_else(|| failed(error).into());
-            }
-        };
+        let lab =
+            match Running::with_host(self.lab.as_deref(), &self.host).and_then(place::followed) {
+                Ok(lab) => lab,
+                Err(error) => {
+                    let kept = self.in_vm(&error);
+                    return kept.unwrap_or_else(|| failed(error).into());
+                }
+            };
         match self.listen(&lab, &filter) {
             Ok(()) => Exit::Declared.into(),
             Err(exit) => exit.into(),

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+use super::super::place;
 use super::{Exit, failed, in_vm};
 use crate::lab::{Entrance, Error, Running};
 
@@ -35,6 +36,7 @@ pub(super) fn own(lab: &str, host: &str, arguments: &[String]) -> ExitCode {
 
 fn in_host(lab: Option<&str>, host: &str, mut command: Command, foreground: bool) -> ExitCode {
     let found = Running::with_host(lab, host)
+        .and_then(place::followed)
         .and_then(|lab| Ok((lab.entrance(host)?, lab.state().name.clone())));
     let (entrance, lab) = match found {
         Ok(found) => found,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::super::Exit;
+use super::super::{Exit, place};
 use super::{failed, in_vm, say};
 use crate::lab::{Error, Logs, Running};
 
@@ -12,7 +12,7 @@ const ROUND: Duration = Duration::from_millis(200);
 
 /// Shows the logs, and with `follow` what comes, until it is stopped or the host ends.
 pub(super) fn run(lab: Option<&str>, host: &str, follow: bool) -> ExitCode {
-    let found = Running::with_host(lab, host).and_then(|lab| {
+    let found = Running::with_host(lab, host).and_then(place::followed).and_then(|lab| {
         let entrance = lab.entrance(host)?;
         Ok((lab, entrance))
     });

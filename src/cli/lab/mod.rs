@@ -22,7 +22,7 @@ mod inside;
 mod logs;
 mod watch;
 
-pub(super) use apply::apply;
+pub(super) use apply::{apply, found};
 
 /// Build labs: clusters of hosts that are copy-on-write clones of this machine
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::super::{Exit, complain};
+use super::super::{Exit, complain, place};
 use super::{failed, in_vm, inside};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Options;
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn run(self) -> ExitCode {
         let lab = self.lab.as_deref();
-        let running = match Running::find(lab) {
+        let running = match Running::find(lab).and_then(place::followed) {
             Ok(running) => running,
             Err(error) => {
                 let kept = in_vm::instead_of(&error, lab);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::channel::Channel;
 use super::super::process::{self, Process};
-use super::Error;
+use super::{Error, Lacking};
 
 /// What the helper is called on its command line.
 const ROLE: &str = "ids";
@@ -41,23 +41,28 @@ pub struct Ids {
 
 impl Ids {
     /// Those of the user who runs this; or why there are none.
-    pub(super) fn of_this_user() -> Result<Self, String> {
+    pub(super) fn of_this_user() -> Result<Self, Lacking> {
         let (user, group) = (geteuid().as_raw(), getegid().as_raw());
         let name = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
-        let first = |path: &str, what: &str| {
+        let first = |path: &str, option: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
             let found = first(&text, name.as_deref(), user);
-            found.ok_or_else(|| format!("`{path}` has no {COUNT} {what} for this user"))
+            found.ok_or_else(|| Lacking {
+                why: format!("`{path}` has no {COUNT} ids for this user"),
+                remedy: format!(
+                    "have some added: `usermod {option} 200000-265535 {}`",
+                    name.as_deref().unwrap_or("USER")
+                ),
+            })
         };
-        let ids = Self {
-            user,
-            group,
-            users: first("/etc/subuid", "ids")?,
-            groups: first("/etc/subgid", "ids")?,
-        };
+        let users = first("/etc/subuid", "--add-subuids")?;
+        let ids = Self { user, group, users, groups: first("/etc/subgid", "--add-subgids")? };
         for program in ["newuidmap", "newgidmap"] {
             if !is_installed(program) {
-                return Err(format!("there is no `{program}` (package `uidmap`)"));
+                return Err(Lacking {
+                    why: format!("there is no `{program}`"),
+                    remedy: "have the package `uidmap` installed".into(),
+                });
             }
         }
         Ok(ids)
