@@ -41,7 +41,7 @@ fn of_key(key: &ServiceKey) -> Option<&'static str> {
 
 fn of_service(service: &Service) -> Option<&'static str> {
     let netmask = service.persistence.map(|persistence| persistence.netmask);
-    of_key(&service.key).or_else(|| match (&service.engine, netmask) {
+    of_key(&service.key).or(match (&service.engine, netmask) {
         (Some(_), _) => Some("takes no persistence engines"),
         (None, Some(Netmask::V6(_))) => Some("takes no netmasks of IPv6"),
         _ => None,
