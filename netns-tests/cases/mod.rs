@@ -33,6 +33,7 @@ mod readme;
 mod schedulers;
 mod ssh;
 mod topologies;
+mod user_namespace;
 mod vm;
 
 /// Every case.
@@ -69,6 +70,7 @@ pub(crate) fn all() -> Vec<Case> {
         schedulers::CASES,
         ssh::CASES,
         topologies::CASES,
+        user_namespace::CASES,
         vm::CASES,
     ]
     .into_iter()

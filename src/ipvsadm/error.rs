@@ -172,6 +172,10 @@ fn said(asked: Asked<'_>, error: &ipvs::Error) -> String {
     match error {
         ipvs::Error::Kernel { errno, .. } => said_of(asked, *errno),
         ipvs::Error::NoIpvs => said_of(asked, Errno::ENOPROTOOPT),
+        // ipvsadm has no word for it, since it knows only the other interface.
+        ipvs::Error::UserNamespace { .. } => {
+            format!("{error}\n{}", error.hint().unwrap_or_default())
+        }
         other => other.to_string(),
     }
 }

@@ -153,7 +153,12 @@ impl Resource for IpvsDaemon {
     }
 
     fn apply(&self, host: &mut Host, change: &Change) -> Result<(), Error> {
-        Ok(host.ipvs()?.apply(&change.0)?)
+        let ipvs = host.ipvs()?;
+        // One that cannot be started as declared is not stopped first.
+        if let (Request::StopDaemon(_), Some(declared)) = (&change.0, self.declared()) {
+            ipvs.check(&Request::StartDaemon(declared))?;
+        }
+        Ok(ipvs.apply(&change.0)?)
     }
 
     fn report(&self, observed: &Vec<Daemon>) -> Map<String, Value> {

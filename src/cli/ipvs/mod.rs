@@ -94,7 +94,9 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match &error {
-            Error::NoIpvs | Error::Kernel { errno: Errno::EPERM, .. } => Exit::Environment,
+            Error::NoIpvs
+            | Error::UserNamespace { .. }
+            | Error::Kernel { errno: Errno::EPERM, .. } => Exit::Environment,
             Error::Refused { .. } => Exit::BadInput,
             _ => Exit::HostFailed,
         };

@@ -80,6 +80,27 @@ pub const IPVS_STATS_ATTR_OUTBPS: u16 = 10;
 pub const IPVS_INFO_ATTR_VERSION: u16 = 1;
 pub const IPVS_INFO_ATTR_CONN_TAB_SIZE: u16 = 2;
 
+const IP_VS_BASE_CTL: i32 = 64 + 1024 + 64;
+
+pub const IP_VS_SO_SET_ADD: i32 = IP_VS_BASE_CTL + 2;
+pub const IP_VS_SO_SET_EDIT: i32 = IP_VS_BASE_CTL + 3;
+pub const IP_VS_SO_SET_DEL: i32 = IP_VS_BASE_CTL + 4;
+pub const IP_VS_SO_SET_FLUSH: i32 = IP_VS_BASE_CTL + 5;
+pub const IP_VS_SO_SET_ADDDEST: i32 = IP_VS_BASE_CTL + 7;
+pub const IP_VS_SO_SET_DELDEST: i32 = IP_VS_BASE_CTL + 8;
+pub const IP_VS_SO_SET_EDITDEST: i32 = IP_VS_BASE_CTL + 9;
+pub const IP_VS_SO_SET_TIMEOUT: i32 = IP_VS_BASE_CTL + 10;
+pub const IP_VS_SO_SET_STARTDAEMON: i32 = IP_VS_BASE_CTL + 11;
+pub const IP_VS_SO_SET_STOPDAEMON: i32 = IP_VS_BASE_CTL + 12;
+pub const IP_VS_SO_SET_ZERO: i32 = IP_VS_BASE_CTL + 15;
+
+pub const IP_VS_SO_GET_INFO: i32 = IP_VS_BASE_CTL + 1;
+pub const IP_VS_SO_GET_SERVICES: i32 = IP_VS_BASE_CTL + 2;
+pub const IP_VS_SO_GET_SERVICE: i32 = IP_VS_BASE_CTL + 3;
+pub const IP_VS_SO_GET_DESTS: i32 = IP_VS_BASE_CTL + 4;
+pub const IP_VS_SO_GET_TIMEOUT: i32 = IP_VS_BASE_CTL + 6;
+pub const IP_VS_SO_GET_DAEMON: i32 = IP_VS_BASE_CTL + 7;
+
 pub const IP_VS_SVC_F_PERSISTENT: u32 = 0x01;
 pub const IP_VS_SVC_F_ONEPACKET: u32 = 0x04;
 pub const IP_VS_SVC_F_SCHED1: u32 = 0x08;

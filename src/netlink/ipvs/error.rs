@@ -51,6 +51,14 @@ pub enum Error {
         /// The kernel that runs.
         running: Release,
     },
+    /// The interface that the kernel has for a user namespace cannot say it.
+    #[error("failed to {what}: IPVS of a user namespace {lacks}")]
+    UserNamespace {
+        /// What was to be done.
+        what: String,
+        /// What is missing there.
+        lacks: &'static str,
+    },
     /// The exchange with the kernel failed.
     #[error("failed to {what}: {source}")]
     Socket {
@@ -79,6 +87,10 @@ impl Error {
             Self::Refused { refused, .. } => refused.hint.as_deref(),
             Self::Kernel { hint, .. } => hint.as_deref(),
             Self::TooOld { .. } => Some("boot a newer kernel, or try it in a lab with `--vm`"),
+            Self::UserNamespace { .. } => Some(
+                "the kernel has only its older interface there, which cannot say it: run as root \
+                 outside of the user namespace, or in a micro-VM by `lvsmith vm run`",
+            ),
             Self::Socket { .. } => None,
         }
     }

@@ -1,32 +1,33 @@
 //! The table, as a program uses it: read, changed one by one, changed in batches.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
-
 use netlink_sys::protocols::NETLINK_GENERIC;
 use nix::errno::Errno;
 
-use super::constants::*;
+use super::constants::IPVS_GENL_NAME;
 use super::daemon::{Daemon, DaemonKey, Info, Timeouts};
 use super::destination::{Destination, DestinationKey, DestinationState};
 use super::error::Error;
-use super::feature::{self, Feature};
-use super::message::{self, Request};
+use super::generic::Generic;
+use super::message::Request;
 use super::option::Options;
-use super::service::{Family, Service, ServiceKey, ServiceState};
+use super::service::{Service, ServiceKey, ServiceState};
 use super::table::VirtualService;
 use crate::netlink::generic;
 use crate::netlink::socket::{self, Batch, Batches, Socket};
-use crate::netlink::wire::Malformed;
 
 /// A socket to the IPVS of the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub struct Handle {
-    socket: Socket,
-    family: u16,
-    options: Option<Options>,
-    /// What this kernel was seen to have.
-    proven: Vec<Feature>,
+    door: Door,
+}
+
+/// The kernel's two interfaces to IPVS.
+#[derive(Debug)]
+enum Door {
+    /// The newer one.
+    Generic(Generic),
+    /// The older one, which cannot say everything: in a user namespace there is no other.
+    Options(Options),
 }
 
 /// One request of several that failed.
@@ -69,58 +70,52 @@ impl Handle {
     }
 
     fn over(socket: Socket, family: u16) -> Self {
-        Self { socket, family, options: Options::open(), proven: Vec::new() }
+        let door = match Generic::over(socket, family).or_options() {
+            Ok(options) => Door::Options(options),
+            Err(generic) => Door::Generic(generic),
+        };
+        Self { door }
     }
 
     /// The version of this IPVS and the size of its connection table.
     pub fn info(&mut self) -> Result<Info, Error> {
-        let what = "read the version of IPVS";
-        let body = message::command(IPVS_CMD_GET_INFO, |_| {});
-        let found = self.get(&body, message::info).map_err(|error| Error::reading(what, error))?;
-        found.ok_or_else(|| nothing(what))
+        match &mut self.door {
+            Door::Generic(door) => door.info(),
+            Door::Options(door) => door.info(),
+        }
     }
 
     /// How long idle connections are kept.
     pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
-        let what = "read the timeouts";
-        let body = message::command(IPVS_CMD_GET_CONFIG, |_| {});
-        let found =
-            self.get(&body, message::timeouts).map_err(|error| Error::reading(what, error))?;
-        found.ok_or_else(|| nothing(what))
+        match &mut self.door {
+            Door::Generic(door) => door.timeouts(),
+            Door::Options(door) => door.timeouts(),
+        }
     }
 
     /// Lists the services, in the kernel's order.
     pub fn services(&mut self) -> Result<Vec<ServiceState>, Error> {
-        let body = message::command(IPVS_CMD_GET_SERVICE, |_| {});
-        let found = self
-            .dump(&body, message::service)
-            .map_err(|error| Error::reading("list the services", error))?;
-        Ok(without_repeats(found, |state| state.service.key))
+        match &mut self.door {
+            Door::Generic(door) => door.services(),
+            Door::Options(door) => door.services(),
+        }
     }
 
     /// Finds a service; `None` when there is no such service.
     pub fn service(&mut self, key: &ServiceKey) -> Result<Option<ServiceState>, Error> {
-        match self.get(&message::service_request(key), message::service) {
-            Err(socket::Error::Kernel(Errno::ESRCH)) => Ok(None),
-            other => other.map_err(|error| Error::reading(format!("read service {key}"), error)),
+        match &mut self.door {
+            Door::Generic(door) => door.service(key),
+            Door::Options(door) => door.service(key),
         }
     }
 
     /// Lists the destinations of a service, in the kernel's order. Of a service that is not
     /// there it is an empty list: the kernel does not tell the two apart.
     pub fn destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationState>, Error> {
-        let found = self.each_destination(key, message::destination)?;
-        Ok(without_repeats(found, |state| state.destination.key))
-    }
-
-    fn each_destination<T>(
-        &mut self,
-        key: &ServiceKey,
-        decode: fn(&[u8], Family) -> Result<T, Malformed>,
-    ) -> Result<Vec<T>, Error> {
-        let family = key.family();
-        self.dump(&message::destinations_request(key), |body| decode(body, family))
-            .map_err(|error| Error::reading(format!("list the destinations of {key}"), error))
+        match &mut self.door {
+            Door::Generic(door) => door.destinations(key),
+            Door::Options(door) => door.destinations(key),
+        }
     }
 
     /// Lists every service with its destinations.
@@ -136,172 +131,82 @@ impl Handle {
     }
 
     /// Lists every service with its destinations, without what cannot be declared.
-    ///
-    /// Services are told by netlink, since nothing else tells their engine and flags. Their
-    /// destinations come by the faster socket options where these tell everything: IPv4, no
-    /// tunnel, and as many as the service has, so that none is of IPv6. The rest is asked for
-    /// over netlink.
     pub(crate) fn declared(&mut self) -> Result<Vec<VirtualService>, Error> {
-        let (services, counts) = self.counted()?;
-        let mut declared = Vec::new();
-        for ServiceState { service, .. } in services {
-            let count = counts.get(&service.key);
-            let fast = count.zip(self.options.as_mut());
-            let told = fast.and_then(|(count, options)| options.destinations(&service.key, *count));
-            let destinations = match told {
-                Some(destinations) => destinations,
-                None => {
-                    let found = self.each_destination(&service.key, message::declared_destination);
-                    without_repeats(found?, |destination| destination.key)
-                }
-            };
-            declared.push(VirtualService { service, destinations });
+        if let Door::Generic(door) = &mut self.door {
+            return door.declared();
         }
-        Ok(declared)
-    }
-
-    /// The services, and how many destinations those of IPv4 have.
-    ///
-    /// A dump goes by places in a list that, on 6.1, all network namespaces share, so an edit
-    /// elsewhere can make it skip a service. The count is made in one go: while it
-    /// knows a service that the dump does not, both are asked for again.
-    fn counted(&mut self) -> Result<(Vec<ServiceState>, HashMap<ServiceKey, u32>), Error> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            // Nobody has to have the older interface; without it there is still netlink.
-            let counts = self.options.as_mut().and_then(|options| options.counts().ok());
-            let counts = counts.unwrap_or_default();
-            let services = self.services()?;
-            let told: HashSet<ServiceKey> =
-                services.iter().map(|state| state.service.key).collect();
-            if attempt == 10 || counts.keys().all(|key| told.contains(key)) {
-                return Ok((services, counts));
-            }
-        }
+        let declared = |(state, found): (ServiceState, Vec<DestinationState>)| VirtualService {
+            service: state.service,
+            destinations: found.into_iter().map(|state| state.destination).collect(),
+        };
+        Ok(self.table()?.into_iter().map(declared).collect())
     }
 
     /// Lists the sync daemons that run.
     pub fn daemons(&mut self) -> Result<Vec<Daemon>, Error> {
-        let body = message::command(IPVS_CMD_GET_DAEMON, |_| {});
-        self.dump(&body, message::daemon)
-            .map_err(|error| Error::reading("list the sync daemons", error))
+        match &mut self.door {
+            Door::Generic(door) => door.daemons(),
+            Door::Options(door) => door.daemons(),
+        }
+    }
+
+    /// Refuses what makes no sense, and what this kernel offers no way to say here.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Error> {
+        let sense = request.check();
+        sense.map_err(|refused| Error::Refused { what: request.to_string(), refused })?;
+        match &self.door {
+            Door::Generic(_) => Ok(()),
+            Door::Options(_) => Options::check(request),
+        }
     }
 
     /// Does one request.
     pub fn apply(&mut self, request: &Request) -> Result<(), Error> {
-        check(request)?;
+        self.check(request)?;
         self.send(request)
     }
 
     /// Does one request that may not make sense: the kernel is to judge.
     pub(crate) fn send(&mut self, request: &Request) -> Result<(), Error> {
-        let body = request.encode();
-        let raw = socket::Request { kind: self.family, body: &body };
-        self.socket.change(raw).map_err(|error| Error::changing(request, error))?;
-        self.prove(request)
-    }
-
-    /// Reads back what an older kernel would have dropped, once for each such thing. A
-    /// destination that became another one than was asked for is removed again.
-    fn prove(&mut self, request: &Request) -> Result<(), Error> {
-        let mut used = feature::used_by(request);
-        used.retain(|feature| !self.proven.contains(feature));
-        if used.is_empty() {
-            return Ok(());
+        match &mut self.door {
+            Door::Generic(door) => door.change(request),
+            Door::Options(door) => door.change(request),
         }
-        if self.holds(request)? {
-            self.proven.extend(used);
-            return Ok(());
-        }
-        // Where the kernel is new enough, another program was at it in the meantime.
-        let running = feature::running();
-        let Some(lacking) = feature::lacking(&used, running) else { return Ok(()) };
-        if let Request::AddDestination(key, new) = request {
-            // It may have another address by now, and then it is not found.
-            let _ = self.remove_destination(*key, new.key);
-        }
-        let (feature, since) = lacking.described();
-        Err(Error::TooOld { what: request.to_string(), feature, since, running })
-    }
-
-    /// Whether what was asked for is there.
-    fn holds(&mut self, request: &Request) -> Result<bool, Error> {
-        Ok(match request {
-            Request::AddService(new) | Request::EditService(new) => {
-                self.service(&new.key)?.is_some_and(|state| state.service == *new)
-            }
-            Request::AddDestination(key, new) | Request::EditDestination(key, new) => {
-                let mut found = self.destinations(key)?.into_iter();
-                found.any(|state| state.destination == *new)
-            }
-            Request::StartDaemon(new) => self.daemons()?.iter().any(|daemon| daemon.is(new)),
-            _ => true,
-        })
     }
 
     /// Does many requests, much faster than one by one, and tells which of them failed. The
     /// others are done: a batch is not atomic. Nothing is sent when one of them is refused here.
     pub fn apply_all<R: AsRef<Request>>(&mut self, requests: &[R]) -> Result<Vec<Failure>, Error> {
-        requests.iter().try_for_each(|request| check(request.as_ref()))?;
-        self.send_all(requests)
-    }
-
-    /// Does many requests that may not make sense: the kernel is to judge.
-    fn send_all<R: AsRef<Request>>(&mut self, requests: &[R]) -> Result<Vec<Failure>, Error> {
-        self.send_batches(requests, batches(self.family, requests))
+        requests.iter().try_for_each(|request| self.check(request.as_ref()))?;
+        let encoder = self.encoder();
+        self.send_batches(requests, encoder.batches(requests))
     }
 
     /// What encodes requests for this handle, in whatever thread.
     pub(crate) fn encoder(&self) -> Encoder {
-        Encoder { family: self.family }
+        match &self.door {
+            Door::Generic(door) => Encoder { family: Some(door.family()) },
+            Door::Options(_) => Encoder { family: None },
+        }
     }
 
-    /// The same with what was encoded beforehand.
+    /// Does many requests that may not make sense, as this handle's encoder has encoded them:
+    /// the kernel is to judge.
     pub(crate) fn send_batches<R: AsRef<Request>>(
         &mut self,
         requests: &[R],
         batches: impl IntoIterator<Item = Batch>,
     ) -> Result<Vec<Failure>, Error> {
-        let refused = self.socket.change_all(batches).map_err(|source| Error::Socket {
-            what: format!("apply {} changes", requests.len()),
-            source,
-        })?;
-        let failure = |(index, errno): (usize, Errno)| {
-            let request = requests.get(index)?.as_ref();
-            let error = Error::answered(request, errno);
+        let options = match &mut self.door {
+            Door::Generic(door) => return door.change_all(requests, batches),
+            Door::Options(door) => door,
+        };
+        let requests = requests.iter().map(AsRef::as_ref).enumerate();
+        let failure = |(index, request): (usize, &Request)| {
+            let error = options.change(request).err()?;
             Some(Failure { index, request: request.clone(), error })
         };
-        let mut failures: Vec<Failure> = refused.into_iter().filter_map(failure).collect();
-        self.prove_all(requests, &mut failures)?;
-        Ok(failures)
-    }
-
-    /// The same for what was sent together: of what did not fail, the last word on each thing.
-    fn prove_all<R: AsRef<Request>>(
-        &mut self,
-        requests: &[R],
-        failures: &mut Vec<Failure>,
-    ) -> Result<(), Error> {
-        let failed: HashSet<usize> = failures.iter().map(|failure| failure.index).collect();
-        for (index, request) in requests.iter().map(AsRef::as_ref).enumerate() {
-            let used = feature::used_by(request);
-            if used.iter().all(|one| self.proven.contains(one)) || failed.contains(&index) {
-                continue;
-            }
-            let mut later = requests.iter().skip(index + 1).map(AsRef::as_ref);
-            if later.any(|later| later.overrides(request)) {
-                continue;
-            }
-            match self.prove(request) {
-                Err(error @ Error::TooOld { .. }) => {
-                    failures.push(Failure { index, request: request.clone(), error });
-                }
-                other => other?,
-            }
-        }
-        failures.sort_by_key(|failure| failure.index);
-        Ok(())
+        Ok(requests.filter_map(failure).collect())
     }
 
     /// Adds a service.
@@ -370,28 +275,13 @@ impl Handle {
     pub fn flush(&mut self) -> Result<(), Error> {
         self.apply(&Request::Flush)
     }
-
-    fn get<T>(
-        &mut self,
-        body: &[u8],
-        decode: impl Fn(&[u8]) -> Result<T, Malformed>,
-    ) -> Result<Option<T>, socket::Error> {
-        self.socket.get(socket::Request { kind: self.family, body }, decode)
-    }
-
-    fn dump<T>(
-        &mut self,
-        body: &[u8],
-        decode: impl Fn(&[u8]) -> Result<T, Malformed>,
-    ) -> Result<Vec<T>, socket::Error> {
-        self.socket.dump(socket::Request { kind: self.family, body }, decode)
-    }
 }
 
 /// Encodes requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Encoder {
-    family: u16,
+    /// `None` where nothing goes out in datagrams.
+    family: Option<u16>,
 }
 
 /// Requests, and what the kernel gets of them.
@@ -406,30 +296,17 @@ pub(crate) struct Encoded {
 impl Encoder {
     /// Encodes all of them.
     pub(crate) fn encode(self, requests: Vec<Request>) -> Encoded {
-        let batches = batches(self.family, &requests).collect();
+        let batches = self.batches(&requests).collect();
         Encoded { requests, batches }
     }
-}
 
-fn batches<R: AsRef<Request>>(family: u16, requests: &[R]) -> impl Iterator<Item = Batch> {
-    Batches::new(family, requests, |request, out| request.as_ref().write(out))
+    fn batches<R: AsRef<Request>>(self, requests: &[R]) -> impl Iterator<Item = Batch> {
+        let batches =
+            |family| Batches::new(family, requests, |request, out| request.as_ref().write(out));
+        self.family.map(batches).into_iter().flatten()
+    }
 }
 
 fn generic_socket(what: &str) -> Result<Socket, Error> {
     Socket::open(NETLINK_GENERIC).map_err(|error| Error::reading(what, socket::Error::Io(error)))
-}
-
-fn check(request: &Request) -> Result<(), Error> {
-    request.check().map_err(|refused| Error::Refused { what: request.to_string(), refused })
-}
-
-fn nothing(what: &str) -> Error {
-    let malformed = Malformed("an acknowledgement without an answer");
-    Error::Socket { what: what.into(), source: malformed.into() }
-}
-
-/// Drops what was already seen: while others edit, the kernel's walk may repeat itself.
-fn without_repeats<T, K: Hash + Eq>(found: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut seen = HashSet::with_capacity(found.len());
-    found.into_iter().filter(|one| seen.insert(key(one))).collect()
 }

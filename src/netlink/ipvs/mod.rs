@@ -1,5 +1,5 @@
 //! The IPVS table of the kernel: virtual services, their destinations, sync daemons,
-//! timeouts and counters, over generic netlink.
+//! timeouts and counters, over generic netlink, and by socket options in a user namespace.
 //!
 //! What is declared ([`Service`], [`Destination`]) and what is observed ([`ServiceState`],
 //! [`DestinationState`], with counters) are types of their own. What the kernel would take
@@ -49,6 +49,7 @@ mod daemon;
 mod destination;
 mod error;
 mod feature;
+mod generic;
 mod handle;
 mod message;
 mod option;

@@ -108,9 +108,16 @@ fn told(error: socket::Error) {
 
 /// Takes answers of the socket options apart: services, and the destinations of one.
 pub(crate) fn options(buffer: &[u8]) {
-    let services = option::counted(buffer);
-    assert!(services.len() <= buffer.len() / 48);
-    for count in services.values().copied().chain(0..4) {
+    for state in option::services(buffer).unwrap_or_default() {
+        let _ = (state.service.to_string(), serde_json::to_string(&state));
+    }
+    for state in option::destinations(buffer) {
+        let _ = (state.destination.to_string(), serde_json::to_string(&state));
+    }
+    let _ = option::daemons(buffer);
+    let counts = option::counted(buffer);
+    assert!(counts.len() <= buffer.len() / 48);
+    for count in counts.values().copied().chain(0..4) {
         let found: Option<Vec<Destination>> = option::listed(buffer, count);
         assert!(found.is_none_or(|found| found.len() == count as usize));
     }

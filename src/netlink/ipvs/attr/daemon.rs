@@ -28,12 +28,25 @@ pub(in crate::netlink::ipvs) fn write_daemon(out: &mut Writer, daemon: &Daemon) 
     }
 }
 
-pub(in crate::netlink::ipvs) fn write_daemon_key(out: &mut Writer, key: &DaemonKey) {
-    let role = match key.role {
+/// The number of a role, in the kernel's two interfaces.
+pub(in crate::netlink::ipvs) fn role_number(role: DaemonRole) -> u32 {
+    match role {
         DaemonRole::Master => IP_VS_STATE_MASTER,
         DaemonRole::Backup => IP_VS_STATE_BACKUP,
-    };
-    out.u32(IPVS_DAEMON_ATTR_STATE, role);
+    }
+}
+
+/// The role of a number.
+pub(in crate::netlink::ipvs) fn role_of(number: u32) -> Result<DaemonRole, Malformed> {
+    match number {
+        IP_VS_STATE_MASTER => Ok(DaemonRole::Master),
+        IP_VS_STATE_BACKUP => Ok(DaemonRole::Backup),
+        _ => Err(Malformed("a sync daemon that is neither master nor backup")),
+    }
+}
+
+pub(in crate::netlink::ipvs) fn write_daemon_key(out: &mut Writer, key: &DaemonKey) {
+    out.u32(IPVS_DAEMON_ATTR_STATE, role_number(key.role));
     out.u32(IPVS_DAEMON_ATTR_SYNC_ID, key.sync_id.into());
 }
 
@@ -45,13 +58,7 @@ pub(in crate::netlink::ipvs) fn read_daemon(
     for attribute in attributes {
         let attribute = attribute?;
         match attribute.kind {
-            IPVS_DAEMON_ATTR_STATE => {
-                role = Some(match attribute.u32()? {
-                    IP_VS_STATE_MASTER => DaemonRole::Master,
-                    IP_VS_STATE_BACKUP => DaemonRole::Backup,
-                    _ => return Err(Malformed("a sync daemon that is neither master nor backup")),
-                });
-            }
+            IPVS_DAEMON_ATTR_STATE => role = Some(role_of(attribute.u32()?)?),
             IPVS_DAEMON_ATTR_MCAST_IFN => interface = Some(attribute.text()?),
             // The kernel takes larger ones, and sends only their last byte.
             IPVS_DAEMON_ATTR_SYNC_ID => sync_id = attribute.u32()?.to_le_bytes()[0],
@@ -109,7 +116,12 @@ pub(in crate::netlink::ipvs) fn read_info(attributes: Attributes<'_>) -> Result<
             _ => {}
         }
     }
-    let [_, major, minor, patch] =
-        version.ok_or(Malformed("an IPVS without a version"))?.to_be_bytes();
-    Ok(Info { version: (major, minor, patch), table_size })
+    let version = version.ok_or(Malformed("an IPVS without a version"))?;
+    Ok(Info { version: version_of(version), table_size })
+}
+
+/// The version that `IP_VS_VERSION_CODE` stands for.
+pub(in crate::netlink::ipvs) fn version_of(code: u32) -> (u8, u8, u8) {
+    let [_, major, minor, patch] = code.to_be_bytes();
+    (major, minor, patch)
 }

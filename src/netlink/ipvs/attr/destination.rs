@@ -9,6 +9,27 @@ use crate::netlink::ipvs::{
 };
 use crate::netlink::wire::{Attributes, Malformed, Writer};
 
+/// The number of a forwarding method, in the kernel's two interfaces.
+pub(in crate::netlink::ipvs) fn method_number(forward: Forward) -> u32 {
+    match forward {
+        Forward::Direct => IP_VS_CONN_F_DROUTE,
+        Forward::Nat => IP_VS_CONN_F_MASQ,
+        Forward::Tunnel(_) => IP_VS_CONN_F_TUNNEL,
+        Forward::Other(method) => method.into(),
+    }
+}
+
+/// The forwarding method among the flags of connections; what kind of tunnel is not told there.
+pub(in crate::netlink::ipvs) fn method_of(flags: u32, tunnel: Tunnel) -> Forward {
+    match flags & IP_VS_CONN_F_FWD_MASK {
+        IP_VS_CONN_F_DROUTE => Forward::Direct,
+        IP_VS_CONN_F_MASQ => Forward::Nat,
+        IP_VS_CONN_F_TUNNEL => Forward::Tunnel(tunnel),
+        // The mask leaves three bits.
+        method => Forward::Other(method as u8),
+    }
+}
+
 pub(in crate::netlink::ipvs) fn write_destination_key(out: &mut Writer, key: &DestinationKey) {
     out.u16(IPVS_DEST_ATTR_ADDR_FAMILY, number_of(Family::of(key.address)));
     out.push(IPVS_DEST_ATTR_ADDR, &octets(key.address));
@@ -17,13 +38,7 @@ pub(in crate::netlink::ipvs) fn write_destination_key(out: &mut Writer, key: &De
 
 pub(in crate::netlink::ipvs) fn write_destination(out: &mut Writer, destination: &Destination) {
     write_destination_key(out, &destination.key);
-    let method = match destination.forward {
-        Forward::Direct => IP_VS_CONN_F_DROUTE,
-        Forward::Nat => IP_VS_CONN_F_MASQ,
-        Forward::Tunnel(_) => IP_VS_CONN_F_TUNNEL,
-        Forward::Other(method) => method.into(),
-    };
-    out.u32(IPVS_DEST_ATTR_FWD_METHOD, method);
+    out.u32(IPVS_DEST_ATTR_FWD_METHOD, method_number(destination.forward));
     out.u32(IPVS_DEST_ATTR_WEIGHT, destination.weight);
     if let Forward::Tunnel(tunnel) = destination.forward {
         write_tunnel(out, tunnel);
@@ -107,7 +122,7 @@ pub(in crate::netlink::ipvs) fn read_declared_destination(
         match attribute.kind {
             IPVS_DEST_ATTR_ADDR => address = Some(attribute),
             IPVS_DEST_ATTR_PORT => port = Some(attribute.be16()?),
-            IPVS_DEST_ATTR_FWD_METHOD => method = Some(attribute.u32()? & IP_VS_CONN_F_FWD_MASK),
+            IPVS_DEST_ATTR_FWD_METHOD => method = Some(attribute.u32()?),
             IPVS_DEST_ATTR_WEIGHT => weight = attribute.u32()?,
             IPVS_DEST_ATTR_U_THRESH => upper = attribute.u32()?,
             IPVS_DEST_ATTR_L_THRESH => lower = attribute.u32()?,
@@ -122,13 +137,7 @@ pub(in crate::netlink::ipvs) fn read_declared_destination(
     let (Some(address), Some(port), Some(method)) = (address, port, method) else {
         return Err(missing);
     };
-    let forward = match method {
-        IP_VS_CONN_F_DROUTE => Forward::Direct,
-        IP_VS_CONN_F_MASQ => Forward::Nat,
-        IP_VS_CONN_F_TUNNEL => Forward::Tunnel(read_tunnel(kind, outer_port, tunnel_flags)),
-        // The mask leaves three bits.
-        method => Forward::Other(method as u8),
-    };
+    let forward = method_of(method, read_tunnel(kind, outer_port, tunnel_flags));
     Ok(Destination {
         key: DestinationKey { address: ip(&address, family)?, port },
         forward,

@@ -17,12 +17,16 @@ use super::stats::{Stats, Unknown};
 use crate::netlink::wire::{Attribute, Attributes, Malformed};
 
 pub(super) use self::daemon::{
-    read_daemon, read_info, read_timeouts, write_daemon, write_daemon_key, write_timeouts,
+    read_daemon, read_info, read_timeouts, role_number, role_of, version_of, write_daemon,
+    write_daemon_key, write_timeouts,
 };
 pub(super) use self::destination::{
-    read_declared_destination, read_destination, write_destination, write_destination_key,
+    method_number, method_of, read_declared_destination, read_destination, write_destination,
+    write_destination_key,
 };
-pub(super) use self::service::{protocol_number, read_service, write_service, write_service_key};
+pub(super) use self::service::{
+    flagged, flags_of, protocol_number, protocol_of, read_service, write_service, write_service_key,
+};
 
 /// Reads counters: with `wide` all are of 64 bits, without it only the two of bytes.
 fn read_stats(attributes: Attributes<'_>, wide: bool) -> Result<Stats, Malformed> {

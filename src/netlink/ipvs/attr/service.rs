@@ -28,6 +28,50 @@ pub(in crate::netlink::ipvs) fn protocol_number(protocol: Protocol) -> u16 {
     }
 }
 
+/// The protocol of a number.
+pub(in crate::netlink::ipvs) fn protocol_of(number: u16) -> Protocol {
+    match number {
+        IPPROTO_TCP => Protocol::Tcp,
+        IPPROTO_UDP => Protocol::Udp,
+        IPPROTO_SCTP => Protocol::Sctp,
+        number => Protocol::Other(number),
+    }
+}
+
+/// The declared ones of `IP_VS_SVC_F_…`, in the kernel's two interfaces.
+pub(in crate::netlink::ipvs) fn flags_of(service: &Service) -> u32 {
+    let SchedulerFlags { first, second, third } = service.scheduler_flags;
+    let flags = [
+        (service.persistence.is_some(), IP_VS_SVC_F_PERSISTENT),
+        (service.one_packet, IP_VS_SVC_F_ONEPACKET),
+        (first, IP_VS_SVC_F_SCHED1),
+        (second, IP_VS_SVC_F_SCHED2),
+        (third, IP_VS_SVC_F_SCHED3),
+    ];
+    flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag)
+}
+
+/// What is declared by a service's flags and what goes with them.
+pub(in crate::netlink::ipvs) fn flagged(
+    key: ServiceKey,
+    scheduler: Scheduler,
+    flags: u32,
+    timeout: u32,
+    netmask: Netmask,
+) -> Service {
+    let timeout = NonZeroU32::new(timeout).filter(|_| flags & IP_VS_SVC_F_PERSISTENT != 0);
+    Service {
+        scheduler_flags: SchedulerFlags {
+            first: flags & IP_VS_SVC_F_SCHED1 != 0,
+            second: flags & IP_VS_SVC_F_SCHED2 != 0,
+            third: flags & IP_VS_SVC_F_SCHED3 != 0,
+        },
+        persistence: timeout.map(|timeout| Persistence { timeout, netmask }),
+        one_packet: flags & IP_VS_SVC_F_ONEPACKET != 0,
+        ..Service::new(key, scheduler)
+    }
+}
+
 pub(in crate::netlink::ipvs) fn write_service_key(out: &mut Writer, key: &ServiceKey) {
     out.u16(IPVS_SVC_ATTR_AF, number_of(key.family()));
     match key {
@@ -48,17 +92,11 @@ pub(in crate::netlink::ipvs) fn write_service(out: &mut Writer, service: &Servic
     if let Some(engine) = &service.engine {
         out.text(IPVS_SVC_ATTR_PE_NAME, engine.as_str());
     }
-    let SchedulerFlags { first, second, third } = service.scheduler_flags;
-    let flags = [
-        (service.persistence.is_some(), IP_VS_SVC_F_PERSISTENT),
-        (service.one_packet, IP_VS_SVC_F_ONEPACKET),
-        (first, IP_VS_SVC_F_SCHED1),
-        (second, IP_VS_SVC_F_SCHED2),
-        (third, IP_VS_SVC_F_SCHED3),
-    ];
-    let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
     // `struct ip_vs_flags { flags, mask }`
-    out.push(IPVS_SVC_ATTR_FLAGS, &[flags.to_ne_bytes(), DECLARED_FLAGS.to_ne_bytes()].concat());
+    out.push(
+        IPVS_SVC_ATTR_FLAGS,
+        &[flags_of(service).to_ne_bytes(), DECLARED_FLAGS.to_ne_bytes()].concat(),
+    );
     // Both are mandatory, persistent or not.
     let persistence = service.persistence;
     out.u32(IPVS_SVC_ATTR_TIMEOUT, persistence.map_or(0, |persistence| persistence.timeout.get()));
@@ -103,12 +141,7 @@ pub(in crate::netlink::ipvs) fn read_service(
                 return Err(missing);
             };
             ServiceKey::Address {
-                protocol: match protocol {
-                    IPPROTO_TCP => Protocol::Tcp,
-                    IPPROTO_UDP => Protocol::Udp,
-                    IPPROTO_SCTP => Protocol::Sctp,
-                    number => Protocol::Other(number),
-                },
+                protocol: protocol_of(protocol),
                 address: ip(&address, family)?,
                 port,
             }
@@ -123,18 +156,10 @@ pub(in crate::netlink::ipvs) fn read_service(
     };
     let name = |_| Malformed("a scheduler or engine whose name is none");
     let scheduler = scheduler.ok_or(Malformed("a service without a scheduler"))?;
-    let timeout = NonZeroU32::new(timeout).filter(|_| flags & IP_VS_SVC_F_PERSISTENT != 0);
+    let scheduler = Scheduler::new(scheduler).map_err(name)?;
     let service = Service {
-        key,
-        scheduler: Scheduler::new(scheduler).map_err(name)?,
-        scheduler_flags: SchedulerFlags {
-            first: flags & IP_VS_SVC_F_SCHED1 != 0,
-            second: flags & IP_VS_SVC_F_SCHED2 != 0,
-            third: flags & IP_VS_SVC_F_SCHED3 != 0,
-        },
-        persistence: timeout.map(|timeout| Persistence { timeout, netmask }),
-        one_packet: flags & IP_VS_SVC_F_ONEPACKET != 0,
         engine: engine.map(Engine::new).transpose().map_err(name)?,
+        ..flagged(key, scheduler, flags, timeout, netmask)
     };
     Ok(ServiceState { service, stats: read_either(stats64, stats)?, unknown })
 }
