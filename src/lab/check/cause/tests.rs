@@ -117,6 +117,19 @@ fn found(states: &States, seen: &Answers) -> Vec<Cause> {
     of_traffic(&traffic, &Scene { lab: &lab, states })
 }
 
+#[test]
+fn knows_which_servers_are_none_any_more() {
+    let mut states = cluster();
+    let leaving = |states: &States| -> Vec<String> {
+        let scene = Scene { lab: &lab(), states };
+        let found = of_leaving((VIP, 80).into(), &["rs1", "rs2"], &scene);
+        found.into_iter().map(|cause| cause.message).collect()
+    };
+    assert_eq!(leaving(&states), [""; 0]);
+    ipvs(&mut states).destinations.remove(1);
+    assert_eq!(leaving(&states), ["rs2 is in lb1's table no more, so what was open is lost"]);
+}
+
 /// Each breaks a cluster that is right in one way; exactly that must be found.
 #[test]
 fn finds_exactly_what_is_wrong() {
