@@ -121,13 +121,13 @@ const BROKEN: &[Broken] = &[
         "hitless",
         "web servers are stopped for a moment",
         &["requests failed meanwhile", "connection refused"],
-        &[],
+        &["nothing listens on port 80 on rs1 (nginx is not running)"],
     ),
     broken(
         "hitless",
         "a real server goes before its destination",
         &["requests failed meanwhile", "timed out"],
-        &[],
+        &["the VIP 192.168.0.80 is not bound on rs1's lo"],
     ),
     broken(
         "idempotent",

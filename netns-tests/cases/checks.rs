@@ -93,6 +93,7 @@ const CAUSES: &[(&str, &str)] = &[
     ("a closed port", "nothing listens on port 81 on rs1"),
     ("a datagram for nobody", "nothing listens on port 9 on rs1"),
     ("nobody stands in", "nothing listens on port 80 on rs1 (nginx is not running)"),
+    ("a stop is noticed", "nothing listens on port 80 on rs1 (nginx is not running)"),
     ("a cable is pulled", "eth0 of rs1 has no carrier"),
     ("a duplicate is no address", "another host had it already when rs2 took it"),
     (

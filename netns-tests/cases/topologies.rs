@@ -155,7 +155,8 @@ fn refused() -> Result<()> {
     let report = trial.failed_in(&[ASSOCIATIONS])?.check(ASSOCIATIONS)?;
     let problems = report["problems"].to_string();
     ensure!(problems.contains("requests 1, 2, 3, 4: connection refused"), "{problems}");
-    Ok(())
+    failed(&trial, ASSOCIATIONS, "nothing listens on port 7000 on rs1")?;
+    failed(&trial, ASSOCIATIONS, "nothing listens on port 7000 on rs2")
 }
 
 fn left_out() -> Result<()> {

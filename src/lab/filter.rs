@@ -1,13 +1,15 @@
 //! Which packets somebody wants to see: a few words, all of which must be true of a packet.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use super::monitor::{Frame, Ip, Packet, Payload, Transport};
 use crate::diagnostic::Diagnostic;
 
 /// The words that stand alone.
-const WORDS: [(&str, Word); 7] = [
+const WORDS: [(&str, Word); 8] = [
     ("arp", Word::Arp),
+    ("ndp", Word::Ndp),
     ("ip", Word::Ip),
     ("ip6", Word::Ip6),
     ("tcp", Word::Tcp),
@@ -16,9 +18,14 @@ const WORDS: [(&str, Word); 7] = [
     ("icmp", Word::Icmp),
 ];
 
+/// ICMPv6's messages of neighbour discovery, from router solicitation to redirect (RFC 4861, 4);
+/// as tcpdump's `icmp6 and ip6[40] >= 133 and ip6[40] <= 137`.
+const DISCOVERY: RangeInclusive<u8> = 133..=137;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     Arp,
+    Ndp,
     Ip,
     Ip6,
     Tcp,
@@ -108,9 +115,17 @@ impl Word {
             Self::Tcp => matches!(ip.transport, Transport::Tcp { .. }),
             Self::Udp => matches!(ip.transport, Transport::Udp { .. }),
             Self::Sctp => matches!(ip.transport, Transport::Sctp { .. }),
-            Self::Icmp => {
-                matches!(ip.transport, Transport::Icmp { .. } | Transport::Advertisement { .. })
-            }
+            Self::Icmp => matches!(
+                ip.transport,
+                Transport::Icmp { .. }
+                    | Transport::Solicitation { .. }
+                    | Transport::Advertisement { .. }
+            ),
+            Self::Ndp => match ip.transport {
+                Transport::Solicitation { .. } | Transport::Advertisement { .. } => true,
+                Transport::Icmp { kind, .. } => ip.source.is_ipv6() && DISCOVERY.contains(&kind),
+                _ => false,
+            },
             Self::Port(port) => {
                 ip.ports().is_some_and(|ports| ports.source == port || ports.destination == port)
             }
@@ -136,12 +151,34 @@ mod tests {
             .tcp(40_001, 80, 7, 1024)
             .write(&mut bytes, b"")
             .unwrap();
+        of(bytes)
+    }
+
+    /// An ICMP message of this type; 20 bytes follow its first four.
+    fn icmp(six: bool, kind: u8) -> Frame {
+        let mut bytes = Vec::new();
+        let ethernet = PacketBuilder::ethernet2([2; 6], [3; 6]);
+        let written = match six {
+            true => ethernet
+                .ipv6([1; 16], [2; 16], 255)
+                .icmpv6_raw(kind, 0, [0; 4])
+                .write(&mut bytes, &[0; 16]),
+            false => ethernet
+                .ipv4([1; 4], [2; 4], 255)
+                .icmpv4_raw(kind, 0, [0; 4])
+                .write(&mut bytes, &[0; 16]),
+        };
+        written.unwrap();
+        of(bytes)
+    }
+
+    fn of(bytes: Vec<u8>) -> Frame {
         let cable = Cable { host: "rs1".into(), interface: "eth0".into(), network: "lan".into() };
         Frame {
             at: SystemTime::UNIX_EPOCH,
             cable: Arc::new(cable),
             direction: Direction::Left,
-            length: 54,
+            length: bytes.len().try_into().unwrap(),
             bytes: bytes.into(),
         }
     }
@@ -157,6 +194,7 @@ mod tests {
             ("udp port 80", false),
             ("ip6", false),
             ("arp", false),
+            ("ndp", false),
             ("icmp", false),
             ("host 192.168.0.90", false),
         ] {
@@ -164,6 +202,17 @@ mod tests {
             assert_eq!(filter.takes(&frame()), expected, "{words}");
         }
         assert_eq!(Filter::parse(&["port", "80"]), Filter::parse(&["port 80"]));
+    }
+
+    #[test]
+    fn neighbour_discovery_is_five_types_of_icmp_in_ipv6() {
+        let takes = |word: &str, frame: &Frame| Filter::parse(&[word]).unwrap().takes(frame);
+        for kind in 0..=u8::MAX {
+            let (four, six) = (icmp(false, kind), icmp(true, kind));
+            assert_eq!(takes("ndp", &six), (133..=137).contains(&kind), "{kind}");
+            assert!(!takes("ndp", &four), "{kind}");
+            assert!(takes("icmp", &four) && takes("icmp", &six), "{kind}");
+        }
     }
 
     #[test]

@@ -34,8 +34,8 @@ pub(super) struct Capture {
     count: Option<u64>,
     /// The host
     host: String,
-    /// Only these: `arp`, `ip`, `ip6`, `tcp`, `udp`, `sctp`, `icmp`, `port N`, `host ADDRESS`; of several
-    /// all must be true
+    /// Only these: `arp`, `ndp` (neighbour discovery of IPv6), `ip`, `ip6`, `tcp`, `udp`, `sctp`, `icmp`,
+    /// `port N`, `host ADDRESS`; of several all must be true
     filter: Vec<String>,
 }
 

@@ -14,7 +14,7 @@
 //!                fault: {link_down: {host: rs1, interface: eth0}}}
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
@@ -26,7 +26,7 @@ use super::cause::{self, Traffic};
 use super::steady::{self, Pace, Steady, now};
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict};
 use crate::connection::CallError;
-use crate::lab::probe::{Answer, Answers, Coverage, Outcome, Seconds, Shot, State, Url};
+use crate::lab::probe::{Seconds, Shot, State, Url};
 use crate::netlink::ipvs::Protocol;
 
 /// So long must go by without a failure before it counts as over; longer than a request waits.
@@ -206,21 +206,8 @@ impl Check for Failover {
             return Vec::new();
         };
         let peer = SocketAddr::new(address, self.url.port);
-        let local = SocketAddr::new(IpAddr::from(Ipv4Addr::UNSPECIFIED), 0);
-        let answer = |shot: &&Shot| {
-            let outcome = Outcome::Failed(shot.failure.clone()?);
-            Some(Answer {
-                local,
-                peer,
-                seconds: shot.seconds,
-                reply_macs: Vec::new(),
-                outcome,
-                certificate: None,
-                later: Vec::new(),
-            })
-        };
-        let requests = seen.failed(seen.broken, seen.healed).iter().filter_map(answer).collect();
-        let answers = Answers { requests, not_sent: 0, capture: Coverage::Complete };
+        let failed = seen.failed(seen.broken, seen.healed);
+        let answers = steady::answers(failed.into_iter(), peer);
         let traffic = Traffic {
             client: &self.from,
             service: peer,

@@ -10,16 +10,21 @@
 //!       during: {apply: {vars: {lvs_weight: 3}}}
 //! ```
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::cause::{self, Traffic};
 use super::steady::{self, Pace, Steady, now};
+use super::witness::Witness;
 use super::{Cause, Check, Hosts, Roster, Scene, Verdict};
 use crate::connection::CallError;
-use crate::lab::probe::{Seconds, Shot, Url};
+use crate::lab::probe::{Seconds, Shot, State, Url};
+use crate::netlink::ipvs::Protocol;
 
 /// How long the load goes on after a change: what breaks may take a moment to show.
 const AFTER: Duration = Duration::from_millis(1_000);
@@ -52,6 +57,9 @@ pub struct Hits {
     undone: f64,
     /// All requests.
     shots: Vec<Shot>,
+    /// The hosts when the first of them failed.
+    #[serde(skip)]
+    states: IndexMap<String, State>,
 }
 
 impl Hitless {
@@ -64,14 +72,24 @@ impl Hitless {
     }
 
     fn through(&self, hosts: &mut dyn Hosts, steady: &Steady) -> Result<Hits, CallError> {
-        steady.warm_up();
+        let warm = steady.warm_up();
+        let since = if warm { now() } else { f64::NEG_INFINITY };
+        let witness = Witness::start(hosts, steady, since)?;
         let begun = now();
         let changed = self.during.act(hosts);
         steady.go_on(AFTER);
+        // What hangs because of the change must not look as if undoing it had been the cause,
+        // and is to be seen before it is over.
+        steady.finish_begun(self.timeout.0);
+        witness.settle(steady, since);
         let undone = now();
-        self.during.undo(hosts)?;
-        steady.go_on(AFTER);
-        Ok(Hits { changed: changed?, begun, undone, shots: Vec::new() })
+        let back = self.during.undo(hosts);
+        if back.is_ok() {
+            steady.go_on(AFTER);
+        }
+        let states = witness.end();
+        back?;
+        Ok(Hits { changed: changed?, begun, undone, shots: Vec::new(), states })
     }
 }
 
@@ -130,9 +148,29 @@ impl Check for Hitless {
         verdict
     }
 
-    /// The state that broke requests is over when they are looked at.
-    fn causes(&self, _seen: &Hits, _scene: &Scene) -> Vec<Cause> {
-        Vec::new()
+    /// The state that broke requests may be over: what counts is what was seen when one failed.
+    fn causes(&self, seen: &Hits, scene: &Scene) -> Vec<Cause> {
+        let Some(address) = self.url.address() else { return Vec::new() };
+        let service = SocketAddr::new(address, self.url.port);
+        let answers = steady::answers(seen.shots.iter(), service);
+        if answers.requests.is_empty() {
+            return Vec::new();
+        }
+        let traffic = Traffic {
+            client: &self.from,
+            service,
+            servers: Vec::new(),
+            in_turn: false,
+            protocol: Protocol::Tcp,
+            seen: &answers,
+        };
+        let then = Scene { lab: scene.lab, states: &seen.states };
+        let mut causes = cause::of_traffic(&traffic, &then);
+        let before = seen.shots.iter().filter(|shot| shot.at < seen.begun);
+        let servers: IndexSet<&str> = before.filter_map(|shot| shot.server.as_deref()).collect();
+        let servers: Vec<&str> = servers.into_iter().collect();
+        causes.extend(cause::of_leaving(service, &servers, &then));
+        causes
     }
 }
 
@@ -162,6 +200,7 @@ mod tests {
             begun: 1.0,
             undone: 3.0,
             shots: (0..5).map(|at| shot(f64::from(at))).collect(),
+            states: IndexMap::new(),
         };
         check.judge(&seen, &lab()).problems
     }

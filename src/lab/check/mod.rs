@@ -75,6 +75,7 @@ mod spread;
 mod steady;
 mod sysctl;
 mod talk;
+mod witness;
 
 pub use action::Action;
 pub use cause::{Cause, Scene};

@@ -1,6 +1,7 @@
 //! A steady load that goes on while something is done to the lab: an agent of its own sends
 //! it, in short parts, so that how it goes is known meanwhile.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -9,12 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Hosts;
 use super::hosts::look_by;
 use crate::connection::{CallError, Unreachable};
-use crate::lab::probe::{Load, Seconds, Shot, Url};
+use crate::lab::probe::{Answer, Answers, Coverage, Load, Outcome, Seconds, Shot, Url};
 
 /// How long a part of the load is: news of it is as old as that at most.
-const PART: Seconds = Seconds::from_millis(250);
+const PART: Seconds = Seconds::from_millis(100);
 /// How often news is looked for.
-const GLANCE: Duration = Duration::from_millis(50);
+pub(super) const GLANCE: Duration = Duration::from_millis(50);
 
 /// What a load is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +80,22 @@ impl Steady {
         })
     }
 
+    /// Says whether a request has failed that was made since then.
+    pub(super) fn failed(&self, since: f64) -> impl Fn() -> bool + Send + 'static {
+        let shots = Arc::clone(&self.shots);
+        move || {
+            let shots = shots.lock().unwrap_or_else(PoisonError::into_inner);
+            shots.iter().any(|shot| shot.failure.is_some() && shot.at >= since)
+        }
+    }
+
+    /// Goes on until every request that was made before this moment has ended: one is made
+    /// after another, each takes `timeout` at most.
+    pub(super) fn finish_begun(&self, timeout: Duration) {
+        let now = now();
+        self.wait(timeout + 2 * PART.0, |shots| shots.iter().any(|shot| shot.at >= now));
+    }
+
     /// Goes on for so long.
     pub(super) fn go_on(&self, time: Duration) {
         self.wait(time, |_| false);
@@ -95,6 +112,25 @@ impl Steady {
 /// This moment, as shots tell theirs.
 pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// The failures among shots, as answers to requests of `peer`.
+pub(super) fn answers<'a>(shots: impl Iterator<Item = &'a Shot>, peer: SocketAddr) -> Answers {
+    let local = SocketAddr::new(IpAddr::from(Ipv4Addr::UNSPECIFIED), 0);
+    let answer = |shot: &Shot| {
+        let outcome = Outcome::Failed(shot.failure.clone()?);
+        Some(Answer {
+            local,
+            peer,
+            seconds: shot.seconds,
+            reply_macs: Vec::new(),
+            outcome,
+            certificate: None,
+            later: Vec::new(),
+        })
+    };
+    let requests = shots.filter_map(answer).collect();
+    Answers { requests, not_sent: 0, capture: Coverage::Complete }
 }
 
 /// The failures among shots, each once, with how often it came.

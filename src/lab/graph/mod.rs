@@ -202,7 +202,8 @@ fn roles(outline: &Outline, groups: &[String], passes_on: bool, told: bool) -> V
         roles.push(Role::Router);
     }
     if roles.is_empty() {
-        roles.push(if groups.is_empty() { Role::Client } else { Role::Host });
+        let asks = groups.is_empty() || groups.iter().any(|group| group.contains("client"));
+        roles.push(if asks { Role::Client } else { Role::Host });
     }
     roles
 }

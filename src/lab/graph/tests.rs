@@ -40,6 +40,18 @@ fn texts(svg: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_client_may_be_in_a_group_that_says_so() {
+    let role = |groups: &str| {
+        let text = NAT.replace("client: {", &format!("client: {{groups: [{groups}], "));
+        let graph = graph(&text);
+        graph.hosts.iter().find(|card| card.name == "client").map(|card| card.role)
+    };
+    assert_eq!(role(""), Some(Role::Client));
+    assert_eq!(role("clients"), Some(Role::Client));
+    assert_eq!(role("watchers"), Some(Role::Host));
+}
+
+#[test]
 fn says_of_the_textbook_cluster_what_its_playbook_will_make_of_it() {
     let graph = of("lvs-dr");
     let texts = texts(&graph.svg());

@@ -1,7 +1,7 @@
 //! `matrix:` of a lab file: the trial runs once for each combination of these values.
 //!
-//! `kernel` says which kernel a micro-VM runs. Every other key is a variable of the playbook, and
-//! of templates in the lab file itself.
+//! `kernel` says which kernel a micro-VM runs. Every other key is a variable of the playbook.
+//! Templates in the lab file itself know all of them.
 
 use std::fmt;
 
@@ -160,8 +160,7 @@ fn values(key: &str, node: &Node) -> Result<Vec<Value>, Diagnostic> {
 /// The lab file with that combination in its templates.
 pub(super) fn rendered(file: Node, combination: &Combination) -> Result<Node, Diagnostics> {
     let mut mistakes = Diagnostics::default();
-    let variables = combination.variables();
-    let renderer = Renderer::new(&variables);
+    let renderer = Renderer::new(combination.all());
     let Node { span, kind: Kind::Mapping(entries) } = file else { return Ok(file) };
     let entries = entries.into_iter().map(|(key, node)| {
         if !RENDERED.contains(&key.text.as_str()) {
@@ -249,6 +248,11 @@ mod tests {
         assert_eq!(node["checks"][0]["http"]["requests"], 3);
         assert_eq!(node["checks"][0]["http"]["s"], "is rr");
         assert_eq!(node["name"], "{{ x }}");
+        let node = file("matrix: {kernel: [6.10]}\nchecks: ['{{ kernel }}']\n");
+        let all = combinations(&node, &[]).unwrap();
+        let checks = rendered(node, &all[0]).unwrap().to_json();
+        assert_eq!(checks["checks"][0], "6.10");
+        assert!(all[0].variables().is_empty(), "the playbook has facts for that");
         let node = file("matrix: {a: [1]}\nchecks: ['{{ b }}']\n");
         let all = combinations(&node, &[]).unwrap();
         let error = rendered(node, &all[0]).unwrap_err().to_string();

@@ -207,6 +207,26 @@ pub(super) fn staying(
     service.destinations.iter().filter_map(|one| stays(&one.destination)).collect()
 }
 
+/// A real server that is no destination any more.
+pub(super) fn taken_out(
+    director: &str,
+    service: &VirtualService,
+    server: &str,
+    scene: &Scene,
+) -> Option<Cause> {
+    let rows = || service.destinations.iter().map(|one| one.destination);
+    if rows().any(|one| scene.owner(one.key.address) == Some(server)) {
+        return None;
+    }
+    let message = format!("{server} is in {director}'s table no more, so what was open is lost");
+    let rows: Vec<String> = rows().map(|one| named(&one, scene)).collect();
+    Some(
+        Cause::on(director, message)
+            .proof(format!("destinations on {director}: {}", rows.join(", ")))
+            .hint("give it weight 0 first, as `drain` of ipvs_service does"),
+    )
+}
+
 /// What of a destination is not as it is when it is drained.
 pub(super) fn drained(
     director: &str,
@@ -214,16 +234,9 @@ pub(super) fn drained(
     server: &str,
     scene: &Scene,
 ) -> Option<Cause> {
-    let rows = || service.destinations.iter().map(|one| one.destination);
-    let Some(one) = rows().find(|one| scene.owner(one.key.address) == Some(server)) else {
-        let rows: Vec<String> = rows().map(|one| named(&one, scene)).collect();
-        let message =
-            format!("{server} is in {director}'s table no more, so what was open is lost");
-        return Some(
-            Cause::on(director, message)
-                .proof(format!("destinations on {director}: {}", rows.join(", ")))
-                .hint("give it weight 0 first, as `drain` of ipvs_service does"),
-        );
+    let mut rows = service.destinations.iter().map(|one| one.destination);
+    let Some(one) = rows.find(|one| scene.owner(one.key.address) == Some(server)) else {
+        return taken_out(director, service, server, scene);
     };
     (one.weight > 0).then(|| {
         let message = format!("the weight of {} is {}, not 0", named(&one, scene), one.weight);

@@ -156,6 +156,18 @@ pub(super) fn of_drain(service: SocketAddr, server: &str, scene: &Scene) -> Vec<
     directors.filter_map(found).collect()
 }
 
+/// Which real servers are none any more.
+pub(super) fn of_leaving(service: SocketAddr, servers: &[&str], scene: &Scene) -> Vec<Cause> {
+    let directors = scene.active_directors(service.ip()).into_iter();
+    let gone = |director: &str| {
+        let found = scene.service(director, Protocol::Tcp, service)?;
+        let gone =
+            servers.iter().filter_map(|one| director::taken_out(director, found, one, scene));
+        Some(gone.collect::<Vec<_>>())
+    };
+    directors.filter_map(gone).flatten().collect()
+}
+
 /// Why a service does not run, as far as it said so.
 pub(super) fn of_stopped(name: &str, host: &str, scene: &Scene) -> Option<Cause> {
     let last = scene.state(host)?.nginx_errors.last().filter(|_| name.starts_with("nginx"))?;

@@ -139,8 +139,8 @@ fn deaf(host: &str, state: &State, target: SocketAddr, protocol: Protocol) -> Op
     let sockets = match protocol {
         Protocol::Tcp => &state.listening,
         Protocol::Udp => &state.bound,
-        // Who listens for SCTP is not known.
-        Protocol::Sctp | Protocol::Other(_) => return None,
+        Protocol::Sctp => state.endpoints.as_ref()?,
+        Protocol::Other(_) => return None,
     };
     let listeners: Vec<_> = sockets.iter().filter(|one| one.port == port).collect();
     if listeners.iter().any(|one| one.takes(target.ip())) {

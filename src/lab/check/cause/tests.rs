@@ -117,6 +117,51 @@ fn found(states: &States, seen: &Answers) -> Vec<Cause> {
     of_traffic(&traffic, &Scene { lab: &lab, states })
 }
 
+/// What an SCTP service has for causes when these endpoints are on `rs1`.
+fn of_sctp(endpoints: Option<Vec<Listener>>) -> Vec<String> {
+    let mut states = cluster();
+    ipvs(&mut states).state.service.key =
+        ServiceKey::address(Protocol::Sctp, IpAddr::from(VIP), 80);
+    let listener = Listener { address: [0, 0, 0, 0].into(), port: 80 };
+    for name in ["rs2", "rs3"] {
+        states[name].endpoints = Some(vec![listener]);
+    }
+    states["rs1"].endpoints = endpoints;
+    let seen = answers("! !");
+    let traffic = Traffic {
+        client: "client",
+        service: (VIP, 80).into(),
+        servers: Vec::new(),
+        in_turn: false,
+        protocol: Protocol::Sctp,
+        seen: &seen,
+    };
+    let found = of_traffic(&traffic, &Scene { lab: &lab(), states: &states });
+    found.into_iter().map(|cause| cause.message).collect()
+}
+
+#[test]
+fn knows_who_listens_for_associations() {
+    let at = |port: u16| Some(vec![Listener { address: [0, 0, 0, 0].into(), port }]);
+    assert_eq!(of_sctp(at(80)), [""; 0]);
+    assert_eq!(of_sctp(at(81)), ["nothing listens on port 80 on rs1"]);
+    assert_eq!(of_sctp(Some(Vec::new())), ["nothing listens on port 80 on rs1"]);
+    assert_eq!(of_sctp(None), [""; 0], "the kernel does not say");
+}
+
+#[test]
+fn knows_which_servers_are_none_any_more() {
+    let mut states = cluster();
+    let leaving = |states: &States| -> Vec<String> {
+        let scene = Scene { lab: &lab(), states };
+        let found = of_leaving((VIP, 80).into(), &["rs1", "rs2"], &scene);
+        found.into_iter().map(|cause| cause.message).collect()
+    };
+    assert_eq!(leaving(&states), [""; 0]);
+    ipvs(&mut states).destinations.remove(1);
+    assert_eq!(leaving(&states), ["rs2 is in lb1's table no more, so what was open is lost"]);
+}
+
 /// Each breaks a cluster that is right in one way; exactly that must be found.
 #[test]
 fn finds_exactly_what_is_wrong() {

@@ -43,6 +43,9 @@ pub struct State {
     /// Where programs wait for UDP datagrams.
     #[serde(default)]
     pub bound: Vec<Listener>,
+    /// Where programs wait for SCTP associations; nothing where the kernel does not know SCTP.
+    #[serde(default)]
+    pub endpoints: Option<Vec<Listener>>,
     /// The programs that run, and how often.
     pub processes: BTreeMap<String, u32>,
     /// The IPVS table, where the kernel has IPVS.
@@ -191,6 +194,7 @@ impl StateOf {
         keep(proc::sysctls().map(|found| state.sysctls = found));
         keep(proc::listening().map(|found| state.listening = found));
         keep(proc::bound().map(|found| state.bound = found));
+        keep(proc::endpoints().map(|found| state.endpoints = found));
         keep(proc::processes().map(|found| state.processes = found));
         keep(proc::last_lines("/var/log/nginx/error.log").map(|found| state.nginx_errors = found));
         let rules::Rules { marks, sources } = rules::read();

@@ -32,6 +32,8 @@ const LINES: usize = 20;
 const TAIL: u64 = 16 << 10;
 /// `TCP_LISTEN` in net/tcp_states.h, as `/proc/net/tcp` writes it.
 const LISTEN: &str = "0A";
+/// `SCTP_SS_LISTENING` in net/sctp/constants.h, which is the same, as `/proc/net/sctp/eps` has it.
+const LISTENING: &str = "10";
 /// `TCP_CLOSE` there, which a UDP socket is in that waits for anybody.
 const WAITS: &str = "07";
 /// `ATF_COM` in linux/if_arp.h: the entry is resolved.
@@ -106,6 +108,32 @@ pub(super) fn listening() -> Found<Vec<Listener>> {
 
 pub(super) fn bound() -> Found<Vec<Listener>> {
     sockets("udp", WAITS)
+}
+
+/// Nothing where the kernel has no SCTP, or has not loaded it yet.
+pub(super) fn endpoints() -> Found<Option<Vec<Listener>>> {
+    let table = Path::new("/proc/thread-self/net/sctp/eps");
+    if !table.exists() {
+        return Ok(None);
+    }
+    let mut found = parse_endpoints(&text(table)?);
+    found.sort_unstable();
+    found.dedup();
+    Ok(Some(found))
+}
+
+/// Columns are those of `sctp_eps_seq_show` in net/sctp/proc.c: endpoint, socket, style, the
+/// socket's state, bucket, port, user and inode, and then the addresses.
+fn parse_endpoints(table: &str) -> Vec<Listener> {
+    let entry = |line: &str| {
+        let mut words = line.split_whitespace();
+        let state = words.nth(3)?;
+        let port = words.nth(1)?.parse().ok()?;
+        let addresses = words.skip(2).filter_map(|word| word.parse().ok());
+        let listeners = addresses.map(|address| Listener { address, port }).collect::<Vec<_>>();
+        (state == LISTENING).then_some(listeners)
+    };
+    table.lines().skip(1).filter_map(entry).flatten().collect()
 }
 
 fn sockets(protocol: &str, wanted: &str) -> Found<Vec<Listener>> {
@@ -274,6 +302,17 @@ garbage
         );
         let odd = "header\n 0: 00é0:0050 0:0 0A\n 0: 0123456:0050 0:0 0A\n";
         assert_eq!(parse_listening(odd, LISTEN), []);
+    }
+
+    #[test]
+    fn reads_sctp_endpoints_that_take_associations() {
+        let table = " ENDPT     SOCK   STY SST HBKT LPORT   UID INODE LADDRS\n\
+            ffff8881 ffff8882 2   10  41   7000      0 12345 0.0.0.0 \n\
+            ffff8883 ffff8884 2   10  42   7001      0 12346 192.168.0.93 fd00:0000:0000:0000:0000:0000:0000:0093 \n\
+            ffff8885 ffff8886 0   7   43   40001     0 12347 192.168.0.93 \n\
+            short\n";
+        let found: Vec<String> = parse_endpoints(table).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["0.0.0.0:7000", "192.168.0.93:7001", "[fd00::93]:7001"]);
     }
 
     #[test]
