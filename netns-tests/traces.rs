@@ -129,10 +129,15 @@ impl Watch {
         lines
     }
 
-    /// Nothing of it is left: no process, hence no namespace; no mount, link or file.
-    pub(crate) fn nothing_left(&self) -> Result<()> {
+    /// No process of it is left, hence no namespace.
+    pub(crate) fn no_process_left(&self) -> Result<()> {
         poll_until(|| self.processes().is_empty(), GONE, "the processes are gone")
-            .with_context(|| format!("left are {:#?}", self.processes()))?;
+            .with_context(|| format!("left are {:#?}", self.processes()))
+    }
+
+    /// Nothing of it is left: no process; no mount, link or file, unless other cases have some.
+    pub(crate) fn nothing_left(&self) -> Result<()> {
+        self.no_process_left()?;
         let (before, now) = (&self.machine, machine()?);
         let differs: Vec<&String> = before.symmetric_difference(&now).collect();
         ensure!(differs.is_empty(), "the machine is not as it was: {differs:#?}");

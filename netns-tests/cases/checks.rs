@@ -13,6 +13,7 @@ pub(crate) const CASES: &[Case] = &[
         run: find_what_they_are_there_for,
     },
     Case { name: "checks::undo_what_they_did", needs: Needs::Namespaces, run: undo },
+    Case { name: "checks::see_a_client_forgotten", needs: Needs::Ipvs, run: memory },
 ];
 
 fn pass() -> Result<()> {
@@ -143,4 +144,20 @@ fn undo() -> Result<()> {
     let why = "not undone: `true` on rs1: `false` on rs1 ended with 1";
     ensure!(problems.contains(why), "{problems}");
     nothing_left("cut-off")
+}
+
+/// How long a director remembers a client, and that a check waits no longer than it may.
+fn memory() -> Result<()> {
+    const LONG: &str = "clients are to be forgotten soon";
+    const CUT_OFF: &str = "who waits too long is not waited for";
+    let tried = trial(&lab("memory"), &[])?;
+    tried.failed_in(&[LONG, CUT_OFF])?;
+    let report = tried.check(LONG)?;
+    let (problems, causes) = (report["problems"].to_string(), report["causes"].to_string());
+    ensure!(problems.contains("after 2 s every client is still where it was"), "{problems}");
+    let cause = "lb1 remembers a client of tcp://192.168.0.81:80 for 300 s";
+    ensure!(causes.contains(cause), "{causes}");
+    let problems = &tried.check(CUT_OFF)?["problems"];
+    ensure!(problems == &serde_json::json!(["it was not done within 4 s"]), "{problems}");
+    nothing_left("memory")
 }

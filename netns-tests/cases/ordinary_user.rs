@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -147,18 +148,31 @@ fn copies() -> Result<()> {
 }
 
 fn cluster_in_namespace() -> Result<()> {
+    loaded(&["ip_vs_rr"])?;
     let nobody = Nobody::with_ids()?;
     nobody.has_lab("playbooks/lvs-dr")?;
     let said = nobody.run(&["lab", "test", "--no-vm", "lvs-dr"])?;
     said.exits(0)?.says("lvsmith: this user is not root, so the lab runs in a user namespace\n")?;
     said.says("straight from the real server: 12 of 12 replies")?;
-    nobody.watch.nothing_left()
+    nobody.watch.no_process_left()
 }
 
 fn lacks() -> Result<()> {
+    loaded(&["ip_vs_rr", "ip_vs_wrr"])?;
     let nobody = Nobody::with_ids()?;
     nobody.has_lab("playbooks/lvs-dr-ipv6")?;
     let said = nobody.run(&["lab", "test", "--no-vm", "lvs-dr-ipv6"])?;
-    said.exits(2)?.says("IPv6")?;
-    nobody.watch.nothing_left()
+    said.exits(2)?.says("IPVS of a user namespace takes no IPv6 services")?;
+    nobody.has_lab("playbooks/kube-like")?;
+    let said = nobody.run(&["lab", "test", "--no-vm", "kube-like"])?;
+    said.exits(2)?.says("this kernel has no parameter `net.ipv4.vs.conntrack`")?;
+    said.says("IPVS shows its parameters to root alone; in a lab, try it with `--vm`")?;
+    nobody.watch.no_process_left()
+}
+
+/// Has the kernel load what no root of a user namespace may.
+fn loaded(modules: &[&str]) -> Result<()> {
+    let status = Command::new("modprobe").arg("--all").args(modules).status()?;
+    ensure!(status.success(), "modprobe: {status}");
+    Ok(())
 }

@@ -18,6 +18,12 @@ pub enum HostKind {
     LabInVm,
 }
 
+/// Whether root here is root of a user namespace only, to whom the kernel's own belongs to others.
+pub(crate) fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// The machine an agent works on.
 #[derive(Debug, Default)]
 pub struct Host {

@@ -62,6 +62,7 @@ pub mod wait_for;
 
 pub use around::Around;
 pub use filesystem::{Bytes, ContentDigest, Placed};
+pub(crate) use host::in_user_namespace;
 pub use host::{Host, HostKind};
 pub use modprobe::kernel_has;
 

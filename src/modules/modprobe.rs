@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::process::{Program, split};
-use super::{Error, Host, HostKind, Presence, Resource};
+use super::{Error, Host, HostKind, Presence, Resource, in_user_namespace};
 use crate::netlink::ipvs::{self, Request};
 use kernel::Kernel;
 use renamed::renamed;
@@ -189,6 +189,12 @@ fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Resul
              machine that loads it"
         ))
         .hint("load it on the machine first, or run the lab with `--vm`"));
+    }
+    if in_user_namespace() {
+        let error = Error::new(format!("a user namespace must not load `{name}`"));
+        return Err(error.hint(format!(
+            "have root load it first: `modprobe {name}`; or run the lab with `--vm`"
+        )));
     }
     let argv = ["modprobe", "--", name].into_iter().map(str::to_owned);
     let output = Program::new(argv.chain(params.iter().cloned())).plain_language().run()?;

@@ -12,7 +12,7 @@
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
-use std::thread;
+use std::time::Duration;
 
 use indexmap::IndexSet;
 use schemars::JsonSchema;
@@ -132,6 +132,13 @@ fn servers(answers: &Answers) -> Vec<&str> {
     named.filter_map(Response::real_server).collect()
 }
 
+/// Waits on a host, so that the end of the check's time ends this, too.
+fn waited(hosts: &mut dyn Hosts, host: &str, time: Seconds) -> Result<(), CallError> {
+    let argv = ["sleep".to_owned(), time.0.as_secs_f64().to_string()].into();
+    let timeout = Seconds((time.0 + Duration::from_secs(10)).min(Duration::from_secs(86_400)));
+    look(hosts, host, probe::Command { argv, timeout }).map(drop)
+}
+
 impl Persistence {
     fn ask(
         &self,
@@ -173,9 +180,12 @@ impl Check for Persistence {
             };
             seen.push(Stayed { client: name, answers, later: None });
         }
-        if let Some(time) = self.expires {
-            thread::sleep(time.0);
-            for (client, seen) in self.clients.iter().zip(&mut seen) {
+        if let Some(time) = self.expires
+            && let Some(first) = self.clients.first()
+        {
+            waited(hosts, &first.host, time)?;
+            // The last one first: in the same order round robin could come to the same servers.
+            for (client, seen) in self.clients.iter().zip(&mut seen).rev() {
                 seen.later = Some(self.ask(hosts, client, 1)?);
             }
         }
@@ -228,6 +238,8 @@ impl Check for Persistence {
         let written = self.url.address().map(|address| SocketAddr::new(address, self.url.port));
         let Some(service) = asked().next().or(written) else { return Vec::new() };
         let mut causes = cause::of_wandering(service, scene);
+        causes
+            .extend(self.expires.iter().flat_map(|after| cause::of_memory(service, *after, scene)));
         let failed = |one: &&Stayed| one.answers.requests.iter().any(|a| a.failure().is_some());
         if let Some(one) = seen.iter().find(failed)
             && let Some(client) = self.clients.first()

@@ -23,6 +23,7 @@ use nix::unistd::{chdir, setgroups};
 
 pub use self::ids::{Ids, run as map_ids};
 use super::{Error, process};
+pub(super) use crate::modules::in_user_namespace as inside;
 
 /// What stands between this user and a namespace.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,13 +40,6 @@ const SWITCHES: [(&str, &str); 3] = [
     ("/proc/sys/user/max_user_namespaces", "0"),
     ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
 ];
-
-/// Whether this process is in a user namespace that is not the first.
-#[must_use]
-pub fn inside() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"])
-}
 
 /// The ids that a user namespace of this user would have; or why there can be none.
 pub fn possible() -> Result<Ids, Lacking> {

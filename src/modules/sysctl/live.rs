@@ -9,7 +9,7 @@ use ::sysctl::{Ctl, Sysctl as _, SysctlError};
 use super::key::Key;
 use super::normalize;
 use crate::diagnostic::nearest;
-use crate::modules::Error;
+use crate::modules::{Error, in_user_namespace};
 
 /// Reads a parameter; `None` when this kernel has none of that name.
 pub(super) fn read(key: &Key) -> Result<Option<String>, Error> {
@@ -71,6 +71,9 @@ fn missing(key: &Key) -> Error {
     let at = at.unwrap_or(words.len() - 1);
     folder = Path::new("/proc/sys").join(words[..at].join("/"));
     let error = Error::new(format!("this kernel has no parameter `{key}`"));
+    if key.to_string().starts_with("net.ipv4.vs.") && in_user_namespace() {
+        return error.hint("IPVS shows its parameters to root alone; in a lab, try it with `--vm`");
+    }
     match (words[..at].join("."), words[at].as_str()) {
         (parent, "vs") if parent == "net.ipv4" => {
             return error.hint("load the module `ip_vs` first, with `modprobe`");

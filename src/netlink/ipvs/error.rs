@@ -89,7 +89,7 @@ impl Error {
             Self::TooOld { .. } => Some("boot a newer kernel, or try it in a lab with `--vm`"),
             Self::UserNamespace { .. } => Some(
                 "the kernel has only its older interface there, which cannot say it: run as root \
-                 outside of the user namespace, or in a micro-VM by `lvsmith vm run`",
+                 outside of the user namespace, or in a micro-VM (of a lab: `--vm`)",
             ),
             Self::Socket { .. } => None,
         }

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::Roster;
-use crate::lab::probe::{Answers, Resolved, State, VirtualService};
+use crate::lab::probe::{Answers, Resolved, Seconds, State, VirtualService};
 use crate::netlink::ipvs::{Forward, Protocol, ServiceKey};
 
 mod client;
@@ -134,6 +134,22 @@ pub(super) fn of_wandering(service: SocketAddr, scene: &Scene) -> Vec<Cause> {
         })
     };
     scene.active_directors(service.ip()).into_iter().filter_map(wanders).collect()
+}
+
+/// Why a client is not forgotten after so long.
+pub(super) fn of_memory(service: SocketAddr, after: Seconds, scene: &Scene) -> Vec<Cause> {
+    let remembers = |director: &str| {
+        let found = &scene.service(director, Protocol::Tcp, service)?.state.service;
+        let time = found.persistence.as_ref()?.timeout.get();
+        (f64::from(time) > after.0.as_secs_f64()).then(|| {
+            Cause::on(
+                director,
+                format!("{director} remembers a client of {} for {time} s", found.key),
+            )
+            .proof(format!("on {director}: {found}"))
+        })
+    };
+    scene.active_directors(service.ip()).into_iter().filter_map(remembers).collect()
 }
 
 /// Why connections are still given to hosts that something is wrong with.
