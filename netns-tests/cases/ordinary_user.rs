@@ -161,9 +161,13 @@ fn lacks() -> Result<()> {
     loaded(&["ip_vs_rr", "ip_vs_wrr"])?;
     let nobody = Nobody::with_ids()?;
     nobody.has_lab("playbooks/lvs-dr-ipv6")?;
-    let said = nobody.run(&["lab", "test", "--no-vm", "lvs-dr-ipv6"])?;
-    said.exits(2)?.says("IPVS of a user namespace takes no IPv6 services")?;
+    let tried = || nobody.run(&["lab", "test", "--no-vm", "lvs-dr-ipv6"]);
+    tried()?.exits(6)?.says("this lab requires `root`, and this user is not")?;
+    nobody.requires_less("lvs-dr-ipv6")?;
+    tried()?.exits(2)?.says("IPVS of a user namespace takes no IPv6 services")?;
+
     nobody.has_lab("playbooks/kube-like")?;
+    nobody.requires_less("kube-like")?;
     let said = nobody.run(&["lab", "test", "--no-vm", "kube-like"])?;
     said.exits(2)?.says("this kernel has no parameter `net.ipv4.vs.conntrack`")?;
     said.says("IPVS shows its parameters to root alone; in a lab, try it with `--vm`")?;

@@ -53,7 +53,8 @@ impl PlaceArgs {
             && (self.vm
                 || lacks_ipvs(topology)
                 || lab::lacking(topology).is_some()
-                || (!geteuid().is_root() && user_namespace::possible().is_err()))
+                || (!geteuid().is_root()
+                    && (topology.requires_root() || user_namespace::possible().is_err())))
     }
 
     /// A VM like this; who did not ask for one is told why it is.
@@ -82,6 +83,9 @@ impl PlaceArgs {
         }
         if geteuid().is_root() {
             return Ok(Place::Here);
+        }
+        if topology.requires_root() {
+            return refused("this lab requires `root`, and this user is not", "run it as root");
         }
         match user_namespace::possible() {
             Ok(ids) => Ok(Place::UserNamespace(ids)),

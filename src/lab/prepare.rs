@@ -18,7 +18,7 @@ const AT_A_TIME: usize = 16;
 pub fn lacking(topology: &Topology) -> Option<String> {
     let module = |requirement: &Requirement| match requirement {
         Requirement::Module(name) if !modules::kernel_has(name.as_str()) => Some(name.to_string()),
-        Requirement::Module(_) | Requirement::Ipvs => None,
+        Requirement::Module(_) | Requirement::Ipvs | Requirement::Root => None,
     };
     let name = topology.requires.iter().find_map(module)?;
     Some(format!("this kernel has no module `{name}`"))

@@ -162,6 +162,9 @@ pub struct Route {
 pub enum Requirement {
     /// IP Virtual Server.
     Ipvs,
+    /// Root of the kernel itself: one of a user namespace has IPVS for IPv4 only, none of its
+    /// parameters, and neither ipvsadm nor keepalived.
+    Root,
     /// A module, loaded or built in.
     Module(ModuleName),
 }
@@ -274,6 +277,12 @@ impl Topology {
     #[must_use]
     pub fn requires_ipvs(&self) -> bool {
         self.requires.contains(&Requirement::Ipvs)
+    }
+
+    /// Whether root of a user namespace is not enough.
+    #[must_use]
+    pub fn requires_root(&self) -> bool {
+        self.requires.contains(&Requirement::Root)
     }
 }
 

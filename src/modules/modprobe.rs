@@ -191,7 +191,7 @@ fn load(kind: HostKind, kernel: &Kernel, name: &str, params: &[String]) -> Resul
         .hint("load it on the machine first, or run the lab with `--vm`"));
     }
     if in_user_namespace() {
-        let error = Error::new(format!("a user namespace must not load `{name}`"));
+        let error = Error::new(format!("root of a user namespace cannot load `{name}`"));
         return Err(error.hint(format!(
             "have root load it first: `modprobe {name}`; or run the lab with `--vm`"
         )));
