@@ -90,7 +90,7 @@ enum Command {
 pub fn run() -> ExitCode {
     // In a guest this program is process 1, and has no command line.
     crate::vm::init();
-    if let Some(code) = ipvsadm::called() {
+    if let Some(code) = crate::lab::called().or_else(ipvsadm::called) {
         return code;
     }
     let cli = match Cli::try_parse() {

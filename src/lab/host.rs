@@ -20,7 +20,7 @@ pub(super) const ROLE: &str = "host";
 pub(super) const CHANNEL: i32 = 3;
 
 /// Is the first process of a lab host.
-pub fn run() -> ExitCode {
+pub(super) fn run() -> ExitCode {
     let Some(keeper) = process::inherited(CHANNEL).map(Channel::new) else {
         return process::by_hand();
     };

@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const ASKER: Duration = Duration::from_secs(2);
 
 /// Is the keeper of a lab.
-pub fn run() -> ExitCode {
+pub(super) fn run() -> ExitCode {
     let Some(starter) = process::inherited(CHANNEL).map(Channel::new) else {
         return process::by_hand();
     };

@@ -22,8 +22,8 @@ mod error;
 mod fabric;
 mod filter;
 mod graph;
-pub(crate) mod host;
-pub(crate) mod keeper;
+mod host;
+mod keeper;
 mod leash;
 mod logs;
 pub mod model;
@@ -45,6 +45,7 @@ pub mod user_namespace;
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,21 @@ use self::process::Process;
 pub use self::running::Running;
 pub use self::sequence::Sequence;
 pub use self::topology::Topology;
+
+/// Is one of a lab's own processes, if this one was started as such. There are many of them, so they
+/// have no command line that is looked at any further.
+pub(crate) fn called() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != "lab" {
+        return None;
+    }
+    match arguments.next()?.to_str()? {
+        keeper::ROLE => Some(keeper::run()),
+        host::ROLE => Some(host::run()),
+        user_namespace::ROLE => Some(user_namespace::map_ids()),
+        _ => None,
+    }
+}
 
 /// How long a lab may take to come up; its keeper gives up before.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -92,15 +92,6 @@ enum LabCommand {
     Capture(capture::Capture),
     /// Watch the IPVS table of a director, and what each real server gets of it
     Watch(watch::Watch),
-    /// The process that a lab hangs from
-    #[command(hide = true)]
-    Keeper { name: String },
-    /// The first process of a lab host
-    #[command(hide = true)]
-    Host { name: String },
-    /// What maps the ids of a user namespace
-    #[command(hide = true)]
-    Ids,
 }
 
 /// How agents get onto the hosts.
@@ -131,9 +122,6 @@ pub(super) fn run(lab: Lab) -> ExitCode {
         LabCommand::Logs { lab, follow, host } => logs::run(lab.as_deref(), &host, follow),
         LabCommand::Capture(capture) => capture.run(),
         LabCommand::Watch(watch) => watch.run(),
-        LabCommand::Keeper { .. } => lab::keeper::run(),
-        LabCommand::Host { .. } => lab::host::run(),
-        LabCommand::Ids => lab::user_namespace::map_ids(),
     }
 }
 

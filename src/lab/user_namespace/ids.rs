@@ -18,7 +18,7 @@ use super::super::process::{self, Process};
 use super::{Error, Lacking};
 
 /// What the helper is called on its command line.
-const ROLE: &str = "ids";
+pub(in crate::lab) const ROLE: &str = "ids";
 
 /// Where its channel is.
 const CHANNEL: i32 = 3;
@@ -112,7 +112,7 @@ struct Order {
 }
 
 /// Is the helper.
-pub fn run() -> ExitCode {
+pub(in crate::lab) fn run() -> ExitCode {
     let Some(channel) = process::inherited(CHANNEL).map(Channel::new) else {
         return process::by_hand();
     };

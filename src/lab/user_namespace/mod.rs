@@ -21,7 +21,8 @@ use std::process::Command;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{chdir, setgroups};
 
-pub use self::ids::{Ids, run as map_ids};
+pub use self::ids::Ids;
+pub(super) use self::ids::{ROLE, run as map_ids};
 use super::{Error, process};
 pub(super) use crate::modules::in_user_namespace as inside;
 
