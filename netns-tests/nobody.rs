@@ -14,11 +14,16 @@ use crate::traces::{Said, Watch, said};
 
 const NOBODY: u32 = 65534;
 
+const CACHE: &str = ".cache/lvsmith";
+
+/// A group that one who has ids is in besides, `adm` on Debian.
+pub(crate) const GROUP: u32 = 4;
+
 /// Gives nobody the ids of a file, for as long as a program runs: in mounts of its own.
 const WITH_IDS: &str =
     "mount --bind \"$0\" /etc/subuid && mount --bind \"$0\" /etc/subgid && exec \"$@\"";
 
-/// A home of nobody's, with the program and the kernels that root has in its cache.
+/// A home of nobody's, with the program.
 pub(crate) struct Nobody {
     pub(crate) watch: Watch,
     home: TempDir,
@@ -26,25 +31,16 @@ pub(crate) struct Nobody {
 }
 
 impl Nobody {
-    /// One who has no subordinate ids.
+    /// One who has no subordinate ids, and the kernels that root has in its cache.
     pub(crate) fn new() -> Result<Self> {
-        let (watch, home) = (Watch::new()?, tempfile::tempdir()?);
-        let nobody = Self { watch, home, ids: None };
-        fs::set_permissions(nobody.home(), fs::Permissions::from_mode(0o755))?;
-        fs::copy(env!("CARGO_BIN_EXE_lvsmith"), nobody.home().join("lvsmith"))?;
-        let cache = nobody.home().join(".cache/lvsmith");
-        fs::create_dir_all(&cache)?;
-        for folder in [nobody.home(), &nobody.home().join(".cache"), &cache] {
-            std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY))?;
-        }
-        std::os::unix::fs::chown(nobody.watch.temporary(), Some(NOBODY), Some(NOBODY))?;
+        let nobody = Self::poor()?;
         let roots = std::env::var_os("XDG_CACHE_HOME").map_or_else(
             || Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
             Into::into,
         );
         let kernels = roots.join("lvsmith/kernels");
         if let Ok(usual) = fs::read_link(kernels.join("default")) {
-            let own = cache.join("kernels");
+            let own = nobody.home().join(CACHE).join("kernels");
             fs::create_dir(&own)?;
             copied(&kernels.join(&usual), &own.join(&usual))?;
             std::os::unix::fs::symlink(&usual, own.join("default"))?;
@@ -52,12 +48,26 @@ impl Nobody {
         Ok(nobody)
     }
 
-    /// One who has them, as the users of a machine that Debian sets up have.
+    /// One who has ids, as the users of a machine that Debian sets up have, and no kernels.
     pub(crate) fn with_ids() -> Result<Self> {
         let mut ids = NamedTempFile::new()?;
         writeln!(ids, "{NOBODY}:200000:65536")?;
         fs::set_permissions(ids.path(), fs::Permissions::from_mode(0o644))?;
-        Ok(Self { ids: Some(ids), ..Self::new()? })
+        Ok(Self { ids: Some(ids), ..Self::poor()? })
+    }
+
+    fn poor() -> Result<Self> {
+        let (watch, home) = (Watch::new()?, tempfile::tempdir()?);
+        let nobody = Self { watch, home, ids: None };
+        fs::set_permissions(nobody.home(), fs::Permissions::from_mode(0o755))?;
+        fs::copy(env!("CARGO_BIN_EXE_lvsmith"), nobody.home().join("lvsmith"))?;
+        let cache = nobody.home().join(CACHE);
+        fs::create_dir_all(&cache)?;
+        for folder in [nobody.home(), &nobody.home().join(".cache"), &cache] {
+            std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY))?;
+        }
+        std::os::unix::fs::chown(nobody.watch.temporary(), Some(NOBODY), Some(NOBODY))?;
+        Ok(nobody)
     }
 
     /// Gives that user a lab of the checkout.
@@ -91,7 +101,11 @@ impl Nobody {
             command.args(["sh", "-c", WITH_IDS]).arg(ids.path());
         }
         let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
-        command.args(["setpriv", &user, &group, "--clear-groups"]);
+        let groups = match self.ids {
+            Some(_) => format!("--groups={GROUP}"),
+            None => "--clear-groups".into(),
+        };
+        command.args(["setpriv", &user, &group, &groups]);
         command.arg(self.home().join("lvsmith")).args(arguments);
         command
     }

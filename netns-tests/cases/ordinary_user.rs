@@ -2,12 +2,12 @@
 //! namespace, and what that user may not read stands in nobody's way.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::nobody::Nobody;
+use crate::nobody::{GROUP, Nobody};
 use crate::{Case, Needs};
 
 pub(crate) const CASES: &[Case] = &[
@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     native("ordinary_user::has_one_that_stays_up", namespace_stays_up),
     native("ordinary_user::has_one_with_ssh", over_ssh),
     native("ordinary_user::has_copies_of_what_hosts_write", copies),
+    native("ordinary_user::writes_no_file_that_is_not_his", other_files),
     ipvs("ordinary_user::has_the_cluster_in_a_user_namespace", cluster_in_namespace),
     ipvs("ordinary_user::is_told_what_a_user_namespace_lacks", lacks),
 ];
@@ -38,7 +39,8 @@ fn cluster() -> Result<()> {
     let nobody = Nobody::new()?;
     nobody.has_lab("playbooks/lvs-dr")?;
     let said = nobody.boots(&["lab", "test", "lvs-dr"])?;
-    said.exits(0)?.says("lvsmith: this user is not root, so the lab runs in a micro-VM\n")?;
+    said.exits(0)?
+        .says("lvsmith: this kernel has no IPVS loaded, so the lab runs in a micro-VM\n")?;
     said.says("straight from the real server: 12 of 12 replies")?.says("in a micro-VM\n")?;
     nobody.watch.nothing_left()
 }
@@ -46,7 +48,10 @@ fn cluster() -> Result<()> {
 fn stays_up() -> Result<()> {
     let nobody = Nobody::new()?;
     nobody.has_lab(PLAIN)?;
-    nobody.boots(&["lab", "up", "plain-http"])?.exits(0)?.says("so the lab runs in a micro-VM")?;
+    let said = nobody.boots(&["lab", "up", "plain-http"])?;
+    said.exits(0)?
+        .says("lvsmith: `/etc/subuid` has no 65535 ids for this user (have some added: `")?;
+    said.says("nobody`), so the lab runs in a micro-VM\n")?;
     nobody.run(&["lab", "list"])?.exits(0)?.says(", in a micro-VM, from ")?;
     let host = ["lab", "exec", "client", "--", "sh", "-c", "touch /root/mine; id -u; ls /root"];
     let said = nobody.run(&host)?;
@@ -61,10 +66,8 @@ fn no_vm() -> Result<()> {
     let said = nobody.run(&["lab", "test", "--no-vm", "plain-http"])?;
     said.exits(6)?.says("this user is not root and can have no user namespace: ")?;
     said.says("`/etc/subuid` has no 65535 ids for this user, and `--no-vm` refuses a micro-VM")?;
-    said.says(
-        "= help: leave out `--no-vm`, or have some added: `usermod --add-subuids 200000-265535 \
-         nobody`; or run it as root",
-    )?;
+    said.says("= help: leave out `--no-vm`, or have some added: `usermod --add-subuids ")?;
+    said.says(" nobody`; or run it as root")?;
     nobody.watch.nothing_left()
 }
 
@@ -125,25 +128,46 @@ fn over_ssh() -> Result<()> {
 }
 
 fn copies() -> Result<()> {
+    let log = tempfile::Builder::new().suffix(".log").tempfile_in("/var/log")?;
+    fs::write(log.path(), "of the machine\n")?;
+    fs::set_permissions(log.path(), fs::Permissions::from_mode(0o644))?;
+    // What only a group of the user's may read: a folder with a file that is large, and one not.
+    let place = tempfile::tempdir_in("/var/lib")?;
+    fs::write(place.path().join("large"), vec![b'.'; (1 << 20) + 1])?;
+    fs::write(place.path().join("small"), "small\n")?;
+    std::os::unix::fs::chown(place.path(), None, Some(GROUP))?;
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o750))?;
+
     let nobody = Nobody::with_ids()?;
     nobody.has_lab(PLAIN)?;
     nobody.run(&["lab", "up", "plain-http"])?.exits(0)?;
     let script = "stat -c '%a %u %g %n' /etc/passwd /etc/shadow /root /var/tmp
                   stat -c '%u' /etc /var/lib
-                  find /var/log -type f -size +0 | wc -l
+                  wc -c <$0; echo more >>$0; cat $0
+                  stat -c '%a %u %g' $1; wc -c <$1/large; cat $1/small
                   wc -c </etc/shadow
                   mkdir /etc/mine && rmdir /etc/mine && mkdir /etc/mine && echo made";
-    let said = nobody.run(&["lab", "exec", "rs1", "--", "sh", "-c", script])?;
+    let paths = [log.path(), place.path()].map(|path| path.display().to_string());
+    let script = ["lab", "exec", "rs1", "--", "sh", "-c", script, &paths[0], &paths[1]];
+    let said = nobody.run(&script)?;
     let shadow = fs::metadata("/etc/shadow")?;
-    let (mode, group) =
-        (shadow.permissions().mode() & 0o777, std::os::unix::fs::MetadataExt::gid(&shadow));
+    let (mode, group) = (shadow.permissions().mode() & 0o777, shadow.gid());
     let expected = format!(
         "644 0 0 /etc/passwd\n{mode:o} 0 {group} /etc/shadow\n700 0 0 /root\n\
-         1777 65534 65534 /var/tmp\n0\n0\n0\n0\nmade\n"
+         1777 65534 65534 /var/tmp\n0\n0\n0\nmore\n750 0 {GROUP}\n1048577\nsmall\n0\nmade\n"
     );
     ensure!(said.exits(0)?.output == expected, "{said}{expected}");
+    ensure!(fs::read_to_string(log.path())? == "of the machine\n", "the machine stays as it is");
     ensure!(!fs::exists("/etc/mine")?, "the machine stays as it is");
     nobody.run(&["lab", "down"])?.exits(0)?;
+    nobody.watch.nothing_left()
+}
+
+fn other_files() -> Result<()> {
+    let nobody = Nobody::with_ids()?;
+    nobody.has_lab(PLAIN)?;
+    let said = nobody.run(&["lab", "test", "plain-http", "--report", "/var/lib/report.html"])?;
+    said.exits(6)?.says("failed to write `/var/lib/report.html`: Permission denied")?;
     nobody.watch.nothing_left()
 }
 

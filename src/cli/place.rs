@@ -37,6 +37,17 @@ pub(super) enum Place {
     Vm(vm::Options),
 }
 
+/// Why a lab runs in a VM.
+#[derive(Debug, Clone)]
+pub(super) enum Why {
+    /// Somebody wants it so.
+    Asked,
+    /// What the running kernel lacks.
+    Kernel(String),
+    /// What this user lacks.
+    User(String),
+}
+
 impl PlaceArgs {
     /// Asks for a VM with that kernel, unless something else was asked for.
     pub(super) fn take_kernel(&mut self, kernel: &str) {
@@ -44,31 +55,44 @@ impl PlaceArgs {
         self.machine.kernel.get_or_insert_with(|| kernel.into());
     }
 
-    /// Whether that lab is to run in a micro-VM. Another kernel may have what this one lacks;
+    /// Why that lab is to run in a micro-VM, if it is. Another kernel may have what this one lacks;
     /// that it lacks it too is told in there. Namespaces and overlays of what root owns are root's,
     /// and in a VM anybody is root.
-    pub(super) fn needs_vm(&self, topology: &Topology) -> bool {
-        !vm::inside()
-            && !self.no_vm
-            && (self.vm
-                || lacks_ipvs(topology)
-                || lab::lacking(topology).is_some()
-                || (!geteuid().is_root()
-                    && (topology.requires_root() || user_namespace::possible().is_err())))
+    pub(super) fn needs_vm(&self, topology: &Topology) -> Option<Why> {
+        if vm::inside() || self.no_vm {
+            return None;
+        }
+        let asked = self.vm.then_some(Why::Asked);
+        let kernel = || {
+            let ipvs = lacks_ipvs(topology).then(|| "this kernel has no IPVS loaded".to_owned());
+            ipvs.or_else(|| lab::lacking(topology)).map(Why::Kernel)
+        };
+        asked.or_else(kernel).or_else(|| {
+            if is_root_for(topology) {
+                None
+            } else if topology.requires_root() {
+                Some(Why::User("the lab requires root, which this user is not".into()))
+            } else {
+                let Lacking { why, remedy } = user_namespace::possible().err()?;
+                Some(Why::User(format!("{why} ({remedy})")))
+            }
+        })
     }
 
-    /// A VM like this; who did not ask for one is told why it is.
-    pub(super) fn vm(self) -> vm::Options {
-        if !self.vm && !geteuid().is_root() {
-            anstream::eprintln!("lvsmith: this user is not root, so the lab runs in a micro-VM");
+    /// A VM like this; who is not root and did not ask for one is told why it is.
+    pub(super) fn vm(self, why: &Why) -> vm::Options {
+        match why {
+            Why::User(why) => tell_vm(why),
+            Why::Kernel(why) if !geteuid().is_root() => tell_vm(why),
+            Why::Kernel(_) | Why::Asked => {}
         }
         self.machine.into()
     }
 
     /// Decides; an exit code when it cannot be had.
     pub(super) fn choose(self, topology: &Topology) -> Result<Place, Exit> {
-        if self.needs_vm(topology) {
-            return Ok(Place::Vm(self.vm()));
+        if let Some(why) = self.needs_vm(topology) {
+            return Ok(Place::Vm(self.vm(&why)));
         }
         let refused = |why: &str, instead: &str| {
             complain(&match vm::inside() {
@@ -81,7 +105,7 @@ impl PlaceArgs {
         if !vm::inside() && lacks_ipvs(topology) {
             return refused("this kernel has no IPVS", "load the module: modprobe ip_vs");
         }
-        if geteuid().is_root() {
+        if is_root_for(topology) {
             return Ok(Place::Here);
         }
         if topology.requires_root() {
@@ -95,6 +119,15 @@ impl PlaceArgs {
             }
         }
     }
+}
+
+fn tell_vm(why: &str) {
+    anstream::eprintln!("lvsmith: {why}, so the lab runs in a micro-VM");
+}
+
+/// Whether this user is root enough for a lab.
+fn is_root_for(topology: &Topology) -> bool {
+    geteuid().is_root() && !(topology.requires_root() && user_namespace::inside())
 }
 
 /// Runs this very command again as root of a user namespace.

@@ -12,7 +12,7 @@ use serde_json::json;
 use self::one::One;
 use self::told::Told;
 use super::output::Format;
-use super::place::PlaceArgs;
+use super::place::{PlaceArgs, Why};
 use super::trial::Kept;
 use super::{Exit, complain, file};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -79,10 +79,12 @@ pub(super) fn read(
     mistakes.finish(runs)
 }
 
-/// Whether one micro-VM does for all of them: some need one, and none a kernel of its own.
-pub(super) fn share_vm(runs: &[Run], place: &PlaceArgs) -> bool {
-    runs.iter().all(|run| run.combination().kernel().is_none())
-        && runs.iter().any(|run| place.needs_vm(&run.topology))
+/// Why one micro-VM is to do for all of them: some need one, and none a kernel of its own.
+pub(super) fn share_vm(runs: &[Run], place: &PlaceArgs) -> Option<Why> {
+    if runs.iter().any(|run| run.combination().kernel().is_some()) {
+        return None;
+    }
+    runs.iter().find_map(|run| place.needs_vm(&run.topology))
 }
 
 /// Runs every one; the exit code is that of the worst.
@@ -155,8 +157,8 @@ fn jobs(asked: Option<u16>, runs: &[Run], place: &PlaceArgs) -> usize {
         let free = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
         let free = free.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
         let own_vm = |run: &Run| run.combination().kernel().is_some();
-        let vms =
-            !vm::inside() && runs.iter().any(|run| own_vm(run) || place.needs_vm(&run.topology));
+        let vms = !vm::inside()
+            && runs.iter().any(|run| own_vm(run) || place.needs_vm(&run.topology).is_some());
         let each = if vms { VM } else { LAB };
         let fit = free.map_or(1, |kibibytes: u64| kibibytes / each);
         processors.min(usize::try_from(fit).unwrap_or(usize::MAX))

@@ -60,8 +60,8 @@ pub(super) fn run(mut test: Test) -> ExitCode {
         if let Err(exit) = test.kept.allow_several() {
             return exit.into();
         }
-        if several::share_vm(&runs, &test.place) {
-            return place::again(test.place.vm(), test.kept.folders());
+        if let Some(why) = several::share_vm(&runs, &test.place) {
+            return place::again(test.place.vm(&why), test.kept.folders());
         }
         return several::run(&runs, test.jobs, &test.kept, test.run.output.format(), &test.place);
     }

@@ -15,7 +15,9 @@ use nix::mount::MsFlags;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::unistd::chdir;
 
-use super::mounting::{become_root, below, bound, bound_whole, enslaved, made, mounted, read_only};
+use super::mounting::{
+    become_root, below, bound, bound_whole, enslaved, made, mounted, read_only, read_only_whole,
+};
 use super::mounts::{self, Mount, shown};
 use super::{Error, user_namespace};
 
@@ -145,8 +147,12 @@ fn bring(mount: &Mount, root: &Path, layers: &mut Layers) -> Result<(), Error> {
         }
     }
     let point = mount.point.as_path();
-    // A user namespace may not see what lies below the mounts of its machine.
-    if user_namespace::inside() { bound_whole(point, &target) } else { bound(point, &target) }?;
+    if user_namespace::inside() {
+        // It may not see what lies below the mounts of its machine.
+        bound_whole(point, &target)?;
+        return read_only_whole(&target);
+    }
+    bound(point, &target)?;
     read_only(&target, mount.flags)
 }
 

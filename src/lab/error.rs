@@ -95,7 +95,11 @@ impl Error {
             Errno::EINVAL | Errno::ENOSYS => {
                 Some("the kernel may be too old or lack this: run with `--vm`")
             }
-            Errno::ENOSPC => Some("see the limits in `/proc/sys/user`, such as max_net_namespaces"),
+            Errno::ENOSPC => Some(
+                "a filesystem in memory is full, or a limit in `/proc/sys/user` is reached, such as \
+                 max_net_namespaces",
+            ),
+            Errno::EMSGSIZE => Some("a lab as large as this takes root, or `--vm`"),
             Errno::ENOMEM | Errno::EAGAIN => Some("the machine is short of memory or processes"),
             _ => None,
         };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::sethostname;
 
@@ -24,6 +25,8 @@ pub(super) fn run() -> ExitCode {
     let Some(keeper) = process::inherited(CHANNEL).map(Channel::new) else {
         return process::by_hand();
     };
+    // Whatever the user's is: services read what is made here.
+    umask(Mode::from_bits_truncate(0o022));
     let ready = become_host(&keeper);
     // Without a keeper there is nobody to tell, and soon no process either.
     let told = keeper.send(&ready, None);

@@ -1,9 +1,12 @@
 //! Mounts, made with the errors of a lab.
 
+use std::ffi::CString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
@@ -49,6 +52,30 @@ fn bound_as(from: &Path, to: &Path, flags: MsFlags) -> Result<(), Error> {
 pub(super) fn read_only(target: &Path, flags: MsFlags) -> Result<(), Error> {
     let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mounted(None, target, None, flags, None)
+}
+
+/// The same with all that is mounted below it, whereupon nothing is mounted there later either.
+pub(super) fn read_only_whole(target: &Path) -> Result<(), Error> {
+    let failed = |errno| Error::refused(format!("protect `{}`", shown(target)), errno);
+    let path = CString::new(target.as_os_str().as_bytes()).map_err(|_| failed(Errno::EINVAL))?;
+    let wanted = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: MsFlags::MS_PRIVATE.bits(),
+        userns_fd: 0,
+    };
+    // SAFETY: the path ends in a zero, and the kernel reads as many bytes of the structure as it has.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const wanted,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    Errno::result(result).map(drop).map_err(failed)
 }
 
 /// Makes all that is mounted a slave: what the machine unmounts must not stay busy because of a

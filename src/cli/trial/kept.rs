@@ -38,14 +38,16 @@ fn begun() -> String {
 }
 
 impl Kept {
-    /// Makes the folder for packets, so that a VM can share it.
+    /// Makes the folder for packets, so that a VM can share it, and sees whether this user may write
+    /// to all of them: root of a VM or of a user namespace could, into copies.
     pub(super) fn prepare(&self) -> Result<(), Exit> {
-        self.pcap.iter().try_for_each(|folder| {
-            file::make_folder(folder).map_err(|error| {
+        let made = self.pcap.iter().try_for_each(|folder| file::make_folder(folder));
+        let files = [&self.json, &self.report, &self.sequence, &self.pcap];
+        made.and_then(|()| files.into_iter().flatten().try_for_each(|path| file::may_write(path)))
+            .map_err(|error| {
                 complain(&error);
                 Exit::Environment
             })
-        })
     }
 
     /// Where the report is to be as JSON.

@@ -49,10 +49,10 @@ impl Ids {
             let found = first(&text, name.as_deref(), user);
             found.ok_or_else(|| Lacking {
                 why: format!("`{path}` has no {COUNT} ids for this user"),
-                remedy: format!(
-                    "have some added: `usermod {option} 200000-265535 {}`",
-                    name.as_deref().unwrap_or("USER")
-                ),
+                remedy: {
+                    let (from, user) = (free(&text), name.as_deref().unwrap_or("USER"));
+                    format!("have some added: `usermod {option} {from}-{} {user}`", from + COUNT)
+                },
             })
         };
         let users = first("/etc/subuid", "--add-subuids")?;
@@ -155,6 +155,16 @@ fn first(text: &str, name: Option<&str>, id: u32) -> Option<u32> {
         .map(|(_, first, _)| first)
 }
 
+/// Where ids begin that are nobody's yet; Debian's first are 100000.
+fn free(text: &str) -> u32 {
+    let end = |line: &str| {
+        let mut fields = line.rsplit(':').map(|field| field.trim().parse::<u32>().ok());
+        let (count, first) = (fields.next()??, fields.next()??);
+        first.checked_add(count).filter(|end| *end < u32::MAX - COUNT)
+    };
+    text.lines().filter_map(end).fold(100_000, u32::max)
+}
+
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
@@ -172,5 +182,12 @@ mod tests {
         assert_eq!(first(text, None, 77), Some(300_000));
         assert_eq!(first(text, Some("berta"), 1001), None);
         assert_eq!(first("anna:x:65536\nanna:1\n", Some("anna"), 1000), None);
+    }
+
+    #[test]
+    fn proposes_ids_that_are_nobodys() {
+        assert_eq!(free(""), 100_000);
+        assert_eq!(free("anna:100000:65536\nberta:165536:65536\nx\n"), 231_072);
+        assert_eq!(free("anna:4294967290:65536\n"), 100_000);
     }
 }

@@ -24,7 +24,7 @@ use nix::unistd::{chdir, setgroups};
 pub use self::ids::Ids;
 pub(super) use self::ids::{ROLE, run as map_ids};
 use super::{Error, process};
-pub(super) use crate::modules::in_user_namespace as inside;
+pub(crate) use crate::modules::in_user_namespace as inside;
 
 /// What stands between this user and a namespace.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,9 +92,10 @@ fn enter(ids: &Ids) -> Result<(), Error> {
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
         .map_err(|errno| Error::refused("make a user namespace", errno))?;
     mapping.finish()?;
-    without_groups()?;
+    // What a group of the user's lets in was seen, and is to be read and bound.
     root::enter(&pieces)?;
-    back_to(&here)
+    back_to(&here)?;
+    without_groups()
 }
 
 fn enter_that_of(process: BorrowedFd<'_>) -> Result<(), Error> {
@@ -102,7 +103,8 @@ fn enter_that_of(process: BorrowedFd<'_>) -> Result<(), Error> {
     setns(process, CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
         .map_err(|errno| Error::refused("enter the user namespace of the lab", errno))?;
     without_groups()?;
-    back_to(&here)
+    // The lab may have no such folder.
+    back_to(&here).or_else(|_| back_to(Path::new("/")))
 }
 
 fn here() -> Result<PathBuf, Error> {

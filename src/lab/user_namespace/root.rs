@@ -66,15 +66,16 @@ fn put(piece: &Piece, root: &Path) -> Result<(), Error> {
         Kind::Folder | Kind::Bound { folder: true } => fs::create_dir(&to),
         Kind::Empty | Kind::Bound { folder: false } => fs::write(&to, ""),
         Kind::Link(target) => symlink(target, &to),
+        // One that is gone since it was seen stands there empty: programs change their files at any
+        // time.
         Kind::Copy => match fs::copy(from, &to) {
-            // Gone or closed since it was seen: programs change their files at any time.
-            Err(error) if error.kind() != std::io::ErrorKind::StorageFull => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::StorageFull => fs::write(&to, ""),
             copied => copied.map(drop),
         },
     };
     done.map_err(|error| about("make", from, &error))?;
     match piece.kind {
-        Kind::Bound { .. } => bound_whole(from, &to),
+        Kind::Bound { .. } if fs::symlink_metadata(from).is_ok() => bound_whole(from, &to),
         _ => Ok(()),
     }
 }
@@ -82,7 +83,7 @@ fn put(piece: &Piece, root: &Path) -> Result<(), Error> {
 /// Gives a piece its owner and mode; an id that is not mapped stays root's.
 fn owned(piece: &Piece, root: &Path) -> Result<(), Error> {
     let path = below(root, &piece.path);
-    if matches!(piece.kind, Kind::Bound { .. }) || fs::symlink_metadata(&path).is_err() {
+    if matches!(piece.kind, Kind::Bound { .. }) {
         return Ok(());
     }
     let changed = match lchown(&path, Some(piece.user), Some(piece.group)) {

@@ -1,14 +1,15 @@
 //! What of `/etc` and `/var` a root of one's own has, looked at by the user it is for.
 //!
-//! What can be read is copied, for hosts write there; what is large is bound, and what may not be
-//! read stands there empty, with its owner and its mode. Old logs are nobody's business in a lab.
+//! What can be read is copied, for hosts write there; what is large is bound, as is what the user may
+//! write, and what may not be read stands there empty, with its owner and its mode. Old logs are
+//! nobody's business in a lab.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::unistd::{AccessFlags, faccessat, geteuid};
+use nix::unistd::{AccessFlags, faccessat};
 
 /// Where hosts write, besides their own `/run` and `/tmp`.
 pub(super) const PLACES: [&str; 2] = ["/etc", "/var"];
@@ -24,6 +25,12 @@ const FOLDER: u64 = 4 << 20;
 
 /// The most files of one folder that are copied.
 const FILES: usize = 2000;
+
+/// The most that is copied of all, in bytes; a machine with a web server has some 10 MB.
+const ALL: u64 = 64 << 20;
+
+/// The most pieces of all, logs aside.
+const PIECES: usize = 20_000;
 
 /// A file or a folder, after the folder it is in.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +63,9 @@ pub(super) enum Kind {
 
 /// Looks at this machine.
 pub(super) fn of_machine() -> Vec<Piece> {
-    let mut survey = Survey { user: geteuid().as_raw(), logs: LOGS.into(), pieces: Vec::new() };
+    let allowed =
+        |path: &Path, wanted| faccessat(AT_FDCWD, path, wanted, AtFlags::AT_EACCESS).is_ok();
+    let mut survey = Survey::new(LOGS.into(), &allowed);
     for place in PLACES {
         if let Ok(metadata) = fs::symlink_metadata(place) {
             survey.look(Path::new(place), &metadata, metadata.dev());
@@ -65,21 +74,26 @@ pub(super) fn of_machine() -> Vec<Piece> {
     survey.pieces
 }
 
-struct Survey {
-    user: u32,
+struct Survey<'a> {
     logs: PathBuf,
+    allowed: &'a dyn Fn(&Path, AccessFlags) -> bool,
     pieces: Vec<Piece>,
+    /// How much is copied, in bytes.
+    copied: u64,
 }
 
-impl Survey {
+impl<'a> Survey<'a> {
+    fn new(logs: PathBuf, allowed: &'a dyn Fn(&Path, AccessFlags) -> bool) -> Self {
+        Self { logs, allowed, pieces: Vec::new(), copied: 0 }
+    }
+
     fn look(&mut self, path: &Path, metadata: &Metadata, device: u64) {
         let kind = metadata.file_type();
         if kind.is_dir() {
             self.folder(path, metadata, device);
         } else if kind.is_file() {
-            let empty = path.starts_with(&self.logs) || !allowed(path, AccessFlags::R_OK);
-            let large = metadata.len() > FILE || metadata.dev() != device;
-            let kind = match (empty, large) {
+            let empty = path.starts_with(&self.logs) || !(self.allowed)(path, AccessFlags::R_OK);
+            let kind = match (empty, metadata.len() > FILE) {
                 (true, _) => Kind::Empty,
                 (false, true) => Kind::Bound { folder: false },
                 (false, false) => Kind::Copy,
@@ -93,27 +107,30 @@ impl Survey {
     }
 
     fn folder(&mut self, path: &Path, metadata: &Metadata, device: u64) {
-        // The user's own, everybody's, or another filesystem.
-        let open_to_all = metadata.mode() & 0o1002 == 0o1002;
-        if metadata.uid() == self.user || open_to_all || metadata.dev() != device {
+        let logs = path.starts_with(&self.logs);
+        let elsewhere = metadata.dev() != device && !logs;
+        if elsewhere || (self.allowed)(path, AccessFlags::W_OK) {
             return self.add(path, metadata, Kind::Bound { folder: true });
         }
-        let logs = path.starts_with(&self.logs);
-        if !allowed(path, AccessFlags::R_OK | AccessFlags::X_OK) {
+        if !(self.allowed)(path, AccessFlags::R_OK | AccessFlags::X_OK) {
             return self.add(path, metadata, Kind::Folder);
         }
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         let mut inner: Vec<(PathBuf, Metadata)> =
             entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?))).collect();
         inner.sort_by(|one, other| one.0.cmp(&other.0));
-        let small = inner.iter().map(|(_, of)| if of.is_file() { of.len() } else { 0 });
-        let size: u64 = small.filter(|size| *size <= FILE).sum();
-        if !logs && (size > FOLDER || inner.len() > FILES) {
-            return self.add(path, metadata, Kind::Bound { folder: true });
+        if !logs {
+            let sizes = inner.iter().map(|(_, of)| if of.is_file() { of.len() } else { 0 });
+            let size: u64 = sizes.filter(|size| *size <= FILE).sum();
+            let (copied, pieces) = (self.copied + size, self.pieces.len() + inner.len());
+            if size > FOLDER || inner.len() > FILES || copied > ALL || pieces > PIECES {
+                return self.add(path, metadata, Kind::Bound { folder: true });
+            }
+            self.copied = copied;
         }
         self.add(path, metadata, Kind::Folder);
-        for (path, metadata) in &inner {
-            self.look(path, metadata, device);
+        for (inner, of) in &inner {
+            self.look(inner, of, metadata.dev());
         }
     }
 
@@ -128,66 +145,72 @@ impl Survey {
     }
 }
 
-fn allowed(path: &Path, wanted: AccessFlags) -> bool {
-    faccessat(AT_FDCWD, path, wanted, AtFlags::AT_EACCESS).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+
+    /// What is seen of a folder by somebody who may do all but this.
+    fn seen(folder: &Path, not: &dyn Fn(&Path, AccessFlags) -> bool) -> Vec<(String, Kind)> {
+        let metadata = fs::symlink_metadata(folder).unwrap();
+        let allowed = |path: &Path, wanted| !not(path, wanted);
+        let mut survey = Survey::new(folder.join("log"), &allowed);
+        survey.look(folder, &metadata, metadata.dev());
+        let name = |piece: &Piece| piece.path.strip_prefix(folder).unwrap().display().to_string();
+        survey.pieces.into_iter().map(|piece| (name(&piece), piece.kind)).collect()
+    }
+
+    const FOLDER_OF_THE_MACHINE: Kind = Kind::Bound { folder: true };
 
     #[test]
     fn copies_what_is_small_and_binds_what_is_large() {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
-        for inner in ["app/many", "log", "spool"] {
+        for inner in ["app/many", "closed/inner", "log", "own"] {
             fs::create_dir_all(place(inner)).unwrap();
         }
         fs::write(place("app/small"), "x").unwrap();
+        fs::write(place("app/secret"), "x").unwrap();
         fs::write(place("app/large"), vec![0; (FILE + 1) as usize]).unwrap();
         for number in 0..5 {
             fs::write(place("app/many").join(number.to_string()), vec![0; FILE as usize]).unwrap();
         }
         fs::write(place("log/access.log"), "a line\n").unwrap();
-        fs::set_permissions(place("spool"), fs::Permissions::from_mode(0o1777)).unwrap();
         std::os::unix::fs::symlink("small", place("app/link")).unwrap();
 
-        let metadata = fs::symlink_metadata(folder.path()).unwrap();
-        let stranger = metadata.uid() + 1;
-        let mut survey = Survey { user: stranger, logs: place("log"), pieces: Vec::new() };
-        survey.look(folder.path(), &metadata, metadata.dev());
-        let seen: Vec<(String, Kind)> = survey
-            .pieces
-            .into_iter()
-            .map(|piece| {
-                let name = piece.path.strip_prefix(folder.path()).unwrap();
-                (name.display().to_string(), piece.kind)
-            })
-            .collect();
-        let bound = |folder| Kind::Bound { folder };
         let expected = [
             ("", Kind::Folder),
             ("app", Kind::Folder),
-            ("app/large", bound(false)),
+            ("app/large", Kind::Bound { folder: false }),
             ("app/link", Kind::Link("small".into())),
-            ("app/many", bound(true)),
+            ("app/many", FOLDER_OF_THE_MACHINE),
+            ("app/secret", Kind::Empty),
             ("app/small", Kind::Copy),
+            ("closed", Kind::Folder),
             ("log", Kind::Folder),
             ("log/access.log", Kind::Empty),
-            ("spool", bound(true)),
+            ("own", FOLDER_OF_THE_MACHINE),
         ];
-        assert_eq!(seen, expected.map(|(name, kind)| (name.to_owned(), kind)));
+        let found = seen(folder.path(), &|path, wanted| {
+            let withheld = path.ends_with("secret") || path.ends_with("closed");
+            withheld || (wanted == AccessFlags::W_OK && !path.ends_with("own"))
+        });
+        assert_eq!(found, expected.map(|(name, kind)| (name.to_owned(), kind)));
     }
 
     #[test]
-    fn what_is_the_users_own_stays_so() {
+    fn copies_no_more_than_there_is_room_for() {
         let folder = tempfile::tempdir().unwrap();
-        let metadata = fs::symlink_metadata(folder.path()).unwrap();
-        let mut survey = Survey { user: metadata.uid(), logs: LOGS.into(), pieces: Vec::new() };
-        survey.look(folder.path(), &metadata, metadata.dev());
-        assert_eq!(survey.pieces.len(), 1);
-        assert_eq!(survey.pieces[0].kind, Kind::Bound { folder: true });
+        // Sparse: each folder has as much as one may have.
+        for number in 10..10 + ALL / FOLDER + 2 {
+            let inner = folder.path().join(number.to_string());
+            fs::create_dir(&inner).unwrap();
+            for part in 0..FOLDER / FILE {
+                let file = fs::File::create(inner.join(part.to_string())).unwrap();
+                file.set_len(FILE).unwrap();
+            }
+        }
+        let found = seen(folder.path(), &|_, wanted| wanted == AccessFlags::W_OK);
+        let count = |kind: &Kind| found.iter().filter(|(_, one)| one == kind).count() as u64;
+        assert_eq!((count(&Kind::Copy), count(&FOLDER_OF_THE_MACHINE)), (ALL / FILE, 2));
     }
 }

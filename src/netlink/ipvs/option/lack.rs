@@ -2,6 +2,7 @@
 //! take what is left of it for another thing.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use crate::netlink::ipvs::{
     Daemon, Destination, DestinationKey, Family, Forward, Netmask, Protocol, Request, Service,
@@ -41,11 +42,24 @@ fn of_key(key: &ServiceKey) -> Option<&'static str> {
 
 fn of_service(service: &Service) -> Option<&'static str> {
     let netmask = service.persistence.map(|persistence| persistence.netmask);
-    of_key(&service.key).or(match (&service.engine, netmask) {
+    let lack = of_key(&service.key).or_else(|| of_scheduler(service.scheduler.as_str()));
+    lack.or(match (&service.engine, netmask) {
         (Some(_), _) => Some("takes no persistence engines"),
         (None, Some(Netmask::V6(_))) => Some("takes no netmasks of IPv6"),
         _ => None,
     })
+}
+
+/// These the kernel must not load while it holds its lock, and root of a user namespace cannot load
+/// them before; see `modules::modprobe`.
+fn of_scheduler(name: &str) -> Option<&'static str> {
+    let lack = match name {
+        "lblc" => "takes no scheduler lblc, unless root had it loaded",
+        "lblcr" => "takes no scheduler lblcr, unless root had it loaded",
+        _ => return None,
+    };
+    let loaded = Path::new("/sys/module").join(format!("ip_vs_{name}"));
+    (!loaded.exists()).then_some(lack)
 }
 
 fn of_destination(destination: &Destination) -> Option<&'static str> {

@@ -109,3 +109,14 @@ fn takes_all_else() {
         assert_eq!(of_request(&request), None, "{request}");
     }
 }
+
+#[test]
+fn has_no_scheduler_loaded_that_must_not_be_loaded_then() {
+    for name in ["lblc", "lblcr"] {
+        let new = Service::new(key("tcp://10.1.0.1:80"), Scheduler::new(name).unwrap());
+        let lack = of_request(&Request::AddService(new));
+        let expected = format!("takes no scheduler {name}, unless root had it loaded");
+        let loaded = Path::new("/sys/module").join(format!("ip_vs_{name}")).exists();
+        assert_eq!(lack, (!loaded).then_some(expected.as_str()));
+    }
+}
