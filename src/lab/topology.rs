@@ -162,8 +162,8 @@ pub struct Route {
 pub enum Requirement {
     /// IP Virtual Server.
     Ipvs,
-    /// Root of the kernel itself: one of a user namespace has IPVS for IPv4 only, none of its
-    /// parameters, and neither ipvsadm nor keepalived.
+    /// Root of the kernel itself: one of a user namespace has IPVS for IPv4 only, on older kernels
+    /// none of its parameters, and neither ipvsadm nor keepalived.
     Root,
     /// A module, loaded or built in.
     Module(ModuleName),

@@ -72,7 +72,8 @@ fn missing(key: &Key) -> Error {
     folder = Path::new("/proc/sys").join(words[..at].join("/"));
     let error = Error::new(format!("this kernel has no parameter `{key}`"));
     if key.to_string().starts_with("net.ipv4.vs.") && in_user_namespace() {
-        return error.hint("IPVS shows its parameters to root alone; in a lab, try it with `--vm`");
+        return error
+            .hint("this kernel shows those of IPVS to root alone; in a lab, try it with `--vm`");
     }
     match (words[..at].join("."), words[at].as_str()) {
         (parent, "vs") if parent == "net.ipv4" => {
