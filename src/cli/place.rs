@@ -1,4 +1,5 @@
-//! Where a lab runs: on this kernel, or inside a micro-VM that runs the same command again.
+//! Where a lab runs: in this process, or where the same command is run again, in a user namespace or
+//! inside a micro-VM.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -208,14 +208,7 @@ impl Check for Failover {
         let peer = SocketAddr::new(address, self.url.port);
         let failed = seen.failed(seen.broken, seen.healed);
         let answers = steady::answers(failed.into_iter(), peer);
-        let traffic = Traffic {
-            client: &self.from,
-            service: peer,
-            servers: Vec::new(),
-            in_turn: false,
-            protocol: Protocol::Tcp,
-            seen: &answers,
-        };
+        let traffic = Traffic::to_any(&self.from, peer, Protocol::Tcp, &answers);
         let then = Scene { lab: scene.lab, states: &seen.states };
         let mut causes = cause::of_traffic(&traffic, &then);
         let hosts: Vec<&str> = causes.iter().filter_map(|cause| cause.host.as_deref()).collect();

@@ -156,14 +156,7 @@ impl Check for Hitless {
         if answers.requests.is_empty() {
             return Vec::new();
         }
-        let traffic = Traffic {
-            client: &self.from,
-            service,
-            servers: Vec::new(),
-            in_turn: false,
-            protocol: Protocol::Tcp,
-            seen: &answers,
-        };
+        let traffic = Traffic::to_any(&self.from, service, Protocol::Tcp, &answers);
         let then = Scene { lab: scene.lab, states: &seen.states };
         let mut causes = cause::of_traffic(&traffic, &then);
         let before = seen.shots.iter().filter(|shot| shot.at < seen.begun);

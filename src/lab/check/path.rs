@@ -183,14 +183,7 @@ impl Check for Path {
         };
         let mut causes = cause::of_way(&seen.reply, answer.peer, protocol, scene);
         if answer.failure().is_some() {
-            let traffic = Traffic {
-                client: &self.from,
-                service: answer.peer,
-                servers: Vec::new(),
-                in_turn: false,
-                protocol,
-                seen: &seen.answers,
-            };
+            let traffic = Traffic::to_any(&self.from, answer.peer, protocol, &seen.answers);
             causes.extend(cause::of_traffic(&traffic, scene));
         }
         causes

@@ -244,14 +244,7 @@ impl Check for Persistence {
         if let Some(one) = seen.iter().find(failed)
             && let Some(client) = self.clients.first()
         {
-            let traffic = Traffic {
-                client: &client.host,
-                service,
-                servers: Vec::new(),
-                in_turn: false,
-                protocol: Protocol::Tcp,
-                seen: &one.answers,
-            };
+            let traffic = Traffic::to_any(&client.host, service, Protocol::Tcp, &one.answers);
             causes.extend(cause::of_traffic(&traffic, scene));
         }
         causes

@@ -136,14 +136,12 @@ impl Scheduling {
             not_sent: 0,
             capture: Coverage::Unavailable("nothing was captured".into()),
         };
-        let traffic = Traffic {
-            client: &self.from,
-            service: self.target.to,
-            servers: Vec::new(),
-            in_turn: false,
-            protocol: if self.target.udp { Protocol::Udp } else { Protocol::Tcp },
-            seen: &answers,
-        };
+        let traffic = Traffic::to_any(
+            &self.from,
+            self.target.to,
+            if self.target.udp { Protocol::Udp } else { Protocol::Tcp },
+            &answers,
+        );
         cause::of_traffic(&traffic, scene)
     }
 }

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::super::channel::Channel;
 use super::super::process::{self, Process};
 use super::{Error, Lacking};
+use crate::modules::process::which;
 
 /// What the helper is called on its command line.
 pub(in crate::lab) const ROLE: &str = "ids";
@@ -58,7 +58,7 @@ impl Ids {
         let users = first("/etc/subuid", "--add-subuids")?;
         let ids = Self { user, group, users, groups: first("/etc/subgid", "--add-subgids")? };
         for program in ["newuidmap", "newgidmap"] {
-            if !is_installed(program) {
+            if which(program).is_none() {
                 return Err(Lacking {
                     why: format!("there is no `{program}`"),
                     remedy: "have the package `uidmap` installed".into(),
@@ -75,7 +75,6 @@ impl Ids {
         let nothing = fs::File::options().read(true).write(true).open("/dev/null");
         let nothing = nothing.map_err(|error| Error::io("open `/dev/null`", &error))?;
         let descriptors = [nothing.as_fd(), nothing.as_fd(), nothing.as_fd(), theirs.as_fd()];
-        debug_assert_eq!(descriptors.len() as i32, CHANNEL + 1);
         let process = process::spawn(&["lab", ROLE], CloneFlags::empty(), &descriptors);
         Ok(Mapping { ids: self.clone(), channel, process: process.map_err(failed)? })
     }
@@ -128,7 +127,7 @@ pub(in crate::lab) fn run() -> ExitCode {
 
 fn mapped(program: &str, pid: u32, own: u32, first: u32) -> Result<(), String> {
     let numbers = [pid, 0, own, 1, 1, first, COUNT];
-    let mut command = Command::new(program);
+    let mut command = Command::new(which(program).unwrap_or_else(|| program.into()));
     command.args(numbers.map(|number| number.to_string())).stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("failed to run `{program}`: {error}"))?;
     if output.status.success() {
@@ -163,11 +162,6 @@ fn free(text: &str) -> u32 {
         first.checked_add(count).filter(|end| *end < u32::MAX - COUNT)
     };
     text.lines().filter_map(end).fold(100_000, u32::max)
-}
-
-fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
 }
 
 #[cfg(test)]

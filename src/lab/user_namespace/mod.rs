@@ -2,7 +2,7 @@
 //! namespace.
 //!
 //! The machine's files belong to ids that the namespace does not have, so that its root could
-//! not write them even to a copy. So [`root`](self) puts another root together, of which `survey`
+//! not write them even to a copy. So `root` puts another root together, of which `survey`
 //! says what is copied, what is bound and what only stands there; `ids` has the user's subordinate
 //! ids mapped, by `newuidmap` and `newgidmap`. From there on a lab is like any other, made of
 //! that root.

@@ -1,5 +1,5 @@
-//! A root that is put together: what hosts write to is the namespace's own, the rest the
-//! machine's.
+//! The root of a user namespace, put together in a tmpfs: what hosts write to is the namespace's own,
+//! the rest the machine's.
 
 use std::fs::{self, DirEntry, OpenOptions, Permissions};
 use std::os::fd::AsRawFd;

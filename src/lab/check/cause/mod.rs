@@ -82,6 +82,18 @@ pub(super) struct Traffic<'a> {
     pub(super) seen: &'a Answers,
 }
 
+impl<'a> Traffic<'a> {
+    /// Requests that any server may answer.
+    pub(super) fn to_any(
+        client: &'a str,
+        service: SocketAddr,
+        protocol: Protocol,
+        seen: &'a Answers,
+    ) -> Self {
+        Self { client, service, servers: Vec::new(), in_turn: false, protocol, seen }
+    }
+}
+
 /// Why requests did not go as expected: from the client by way of the director to the servers.
 pub(super) fn of_traffic(traffic: &Traffic, scene: &Scene) -> Vec<Cause> {
     let mut causes = client::no_route(traffic, scene).into_iter().collect::<Vec<_>>();
